@@ -1,0 +1,149 @@
+"""Bytes to messages and back: the only place that knows msgpack, and the gate that every byte from outside passes."""
+
+import re as regex
+from typing import Any, TypeVar
+
+import msgpack
+import msgspec
+
+from bus import limits
+from bus.errors import CommandRefused, Invalid, TooLarge, Unsupported
+from bus.messages import COMMANDS, AnyCommand, Boost, Event, Reply
+
+T = TypeVar("T")
+
+FIELD_ERROR = regex.compile(r"Object (?:contains unknown|missing required) field `(?P<field>.*)`", regex.DOTALL)
+PATH_SUFFIX = regex.compile(r" - at `(?:key` in `)?(?:\$\.?)?(?P<path>.*)`\Z", regex.DOTALL)
+ROOT = "$"
+"""The `details.path` of a body that is wrong as a whole."""
+
+SHOWN_CHARS = 100
+"""How much of what a stranger wrote an error message repeats."""
+
+
+class Undecodable(ValueError):
+    """Bytes that are not the message they should be."""
+
+
+def encode(message: Any) -> bytes:
+    """Any struct of ours, or plain data, as msgpack."""
+    packed: bytes = msgpack.packb(msgspec.to_builtins(message))
+    return packed
+
+
+def decode(body: bytes, kind: type[T]) -> T:
+    """A message of a known kind: a reply or an event for a client, mail between actors.
+
+    Raises:
+        Undecodable: the bytes are no msgpack, or not of that kind.
+
+    """
+    try:
+        return msgspec.convert(msgpack.unpackb(body), kind)
+    except (ValueError, msgpack.UnpackException, RecursionError) as error:
+        raise Undecodable(str(error)) from error
+
+
+def decode_plain(body: bytes) -> Any:
+    """Plain data that this program itself encoded and stored."""
+    return msgpack.unpackb(body)
+
+
+def decode_reply(body: bytes) -> Reply:
+    """A reply, as a client reads it. Raises `Undecodable`."""
+    return decode(body, Reply)
+
+
+def decode_event(body: bytes) -> Event:
+    """An event, as a subscriber reads it. Raises `Undecodable`."""
+    return decode(body, Event)
+
+
+def decode_command(body: bytes | memoryview) -> tuple[str | None, AnyCommand | CommandRefused]:
+    """A command from outside, or the refusal it earns, and before either its id where one could be read.
+
+    Never raises: whatever the bytes are, there is a reply to send. Any thread.
+    """
+    if len(body) > limits.MAX_BODY_BYTES:
+        limit = {"limit": limits.MAX_BODY_BYTES, "size": len(body)}
+        return None, TooLarge(f"the body has {len(body)} bytes; at most {limits.MAX_BODY_BYTES} are taken", limit)
+    try:
+        raw = msgpack.unpackb(body)
+    except (ValueError, msgpack.UnpackException, RecursionError) as error:
+        return None, Invalid.at(ROOT, f"the body is not one msgpack map with string keys: {_say(error)}")
+    if not isinstance(raw, dict):
+        return None, Invalid.at(ROOT, f"the body must be a msgpack map, not {_kind(raw)}")
+    found = raw.get("id")
+    command_id = found if isinstance(found, str) and 0 < len(found) <= limits.MAX_ID_CHARS else None
+    try:
+        return command_id, _validate(raw)
+    except CommandRefused as refusal:
+        return command_id, refusal
+
+
+def _validate(raw: dict[Any, Any]) -> AnyCommand:
+    if "v" not in raw:
+        raise Invalid.at("v", f"`v` is missing; it must be {limits.PROTOCOL_VERSION}")
+    version = raw["v"]
+    if type(version) is not int:
+        raise Invalid.at("v", f"`v` must be the number {limits.PROTOCOL_VERSION}, not {_kind(version)}")
+    if version != limits.PROTOCOL_VERSION:
+        raise Unsupported(f"`v` {version} is not spoken here; this is protocol {limits.PROTOCOL_VERSION}", {"path": "v"})
+    if "type" not in raw:
+        raise Invalid.at("type", f"`type` is missing; it must be one of {', '.join(sorted(COMMANDS))}")
+    name = raw["type"]
+    if not isinstance(name, str):
+        raise Invalid.at("type", f"`type` must be a string, not {_kind(name)}")
+    kind = COMMANDS.get(name)
+    if kind is None:
+        known = ", ".join(sorted(COMMANDS))
+        raise Unsupported(f"`type` {name[:SHOWN_CHARS]!r} is not known; it must be one of {known}", {"path": "type"})
+    _check_nesting(raw, limits.MAX_NESTING)
+    try:
+        command: AnyCommand = msgspec.convert(raw, kind)  # type: ignore[assignment] # COMMANDS holds these only
+    except msgspec.ValidationError as error:
+        raise _invalid(str(error)) from None
+    if isinstance(command, Boost):
+        _check_boost(command)
+    return command
+
+
+def _check_boost(boost: Boost) -> None:
+    """One way to say where: `priority`, `by` or `front`."""
+    ways = [name for name in ("priority", "by") if getattr(boost, name) is not None] + ["front"] * boost.front
+    if len(ways) != 1:
+        given = " and ".join(f"`{way}`" for way in ways) or "none"
+        where = ways[1] if ways else "priority"
+        raise Invalid.at(where, f"exactly one of `priority`, `by` and `front: true` must be given, not {given}")
+
+
+def _check_nesting(value: dict[Any, Any] | list[Any], room: int) -> None:
+    if room == 0:
+        raise Invalid.at(ROOT, f"maps and arrays are nested deeper than {limits.MAX_NESTING}")
+    for child in value.values() if isinstance(value, dict) else value:
+        if isinstance(child, (dict, list)):
+            _check_nesting(child, room - 1)
+
+
+def _invalid(message: str) -> Invalid:
+    """A msgspec message, such as ``Expected `str`, got `int` - at `$.job.name` ``, as a refusal with its path."""
+    at = PATH_SUFFIX.search(message)
+    path = at["path"] if at else ""
+    what = message[: at.start()] if at else message
+    field = FIELD_ERROR.match(what)
+    if field:
+        path = f"{path}.{field['field']}" if path else field["field"]
+        path = path[: 4 * SHOWN_CHARS]
+        problem = "is not a known field" if "unknown" in what else "is missing"
+        return Invalid.at(path, f"`{path}` {problem}")
+    return Invalid.at(path or ROOT, f"`{path}`: {what[0].lower()}{what[1:]}" if path else what)
+
+
+def _kind(value: Any) -> str:
+    """What a value from outside is, in the words of msgpack."""
+    names = {dict: "a map", list: "an array", str: "a string", bytes: "binary", bool: "a boolean", int: "an integer"}
+    return names.get(type(value), "nil" if value is None else f"a {type(value).__name__}")
+
+
+def _say(error: BaseException) -> str:
+    return (str(error) or type(error).__name__)[:SHOWN_CHARS]

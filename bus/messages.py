@@ -1,0 +1,423 @@
+"""The wire's messages as frozen structs: commands, replies, views, events.
+
+A struct that comes from outside (`Command` and what it holds) refuses unknown fields, so a typing error is an
+error and not silence. A struct that goes out (results, views, events) tolerates them when read, so that a newer
+daemon can add fields without breaking an older client.
+"""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from bus import limits
+
+JobStatus = Literal["queued", "processing", "completed", "failed", "cancelled"]
+OutputStatus = Literal["pending", "rendering", "completed", "failed", "cancelled"]
+Phase = Literal["starting", "rendering", "finishing", "stopping"]
+
+CommandId = Annotated[str, Meta(min_length=1, max_length=limits.MAX_ID_CHARS)]
+JobId = Annotated[str, Meta(min_length=1, max_length=limits.MAX_ID_CHARS)]
+Name = Annotated[str, Meta(max_length=limits.MAX_NAME_CHARS)]
+PathText = Annotated[str, Meta(min_length=1, max_length=limits.MAX_PATH_CHARS)]
+Args = Annotated[
+    tuple[Annotated[str, Meta(max_length=limits.MAX_ARG_CHARS)], ...], Meta(max_length=limits.MAX_ARGS)
+]
+Priority = Annotated[int, Meta(ge=limits.MIN_PRIORITY, le=limits.MAX_PRIORITY)]
+Wait = Annotated[float, Meta(ge=0, le=limits.MAX_WAIT_SECONDS)]
+Seconds = Annotated[float, Meta(gt=0, le=limits.MAX_SECONDS)]
+PageSize = Annotated[int, Meta(ge=1, le=limits.MAX_PAGE)]
+Seq = Annotated[int, Meta(ge=0, le=limits.MAX_SEQ)]
+MetadataText = Annotated[str, Meta(max_length=limits.MAX_METADATA_CHARS)]
+
+
+# ---------------------------------------------------------------- the job spec
+
+
+class Input(Struct, frozen=True, forbid_unknown_fields=True):
+    """One `-i` of an FFmpeg run: `args` stand before it."""
+
+    path: PathText
+    args: Args = ()
+
+
+Inputs = Annotated[tuple[Input, ...], Meta(min_length=1, max_length=limits.MAX_INPUTS)]
+
+
+class Output(Struct, frozen=True, forbid_unknown_fields=True):
+    """One FFmpeg run and the one file it makes: `args` stand before the file."""
+
+    path: PathText
+    args: Args = ()
+    name: Name | None = None
+    inputs: Inputs | None = None
+
+
+class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is to be rendered. Durations are seconds."""
+
+    inputs: Annotated[tuple[Input, ...], Meta(max_length=limits.MAX_INPUTS)] = ()
+    outputs: Annotated[tuple[Output, ...], Meta(min_length=1, max_length=limits.MAX_OUTPUTS)]
+    name: Name | None = None
+    session: Name | None = None
+    priority: Priority = 0
+    max_attempts: Annotated[int, Meta(ge=1, le=limits.MAX_ATTEMPTS)] = 1
+    timeout: Seconds | None = None
+    stall_timeout: Seconds | None = None
+    overwrite: bool = False
+    ttl: Annotated[float, Meta(ge=0, le=limits.MAX_SECONDS)] = 86_400
+    metadata: Annotated[dict[MetadataText, MetadataText], Meta(max_length=limits.MAX_METADATA_ENTRIES)] = {}
+
+    def inputs_of(self, index: int) -> tuple[Input, ...]:
+        """The inputs that output `index` reads: its own, else the job's."""
+        return self.outputs[index].inputs or self.inputs
+
+
+# ---------------------------------------------------------------- commands
+
+
+class Command(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="type"):
+    """What every command carries. `wait` is in seconds."""
+
+    v: Literal[1] = 1
+    id: CommandId
+    wait: Wait | None = None
+
+
+class Submit(Command, frozen=True, kw_only=True, tag="submit"):
+    """Queue a job."""
+
+    job: JobSpec
+
+
+class Cancel(Command, frozen=True, kw_only=True, tag="cancel"):
+    """Stop a job and keep its record."""
+
+    job_id: JobId
+    reason: Annotated[str, Meta(max_length=limits.MAX_REASON_CHARS)] = "user_request"
+    notes: Annotated[str, Meta(max_length=limits.MAX_NOTES_CHARS)] | None = None
+
+
+class Delete(Command, frozen=True, kw_only=True, tag="delete"):
+    """Remove a job, its record and the files it made."""
+
+    job_id: JobId
+    force: bool = False
+    keep_files: bool = False
+
+
+class Boost(Command, frozen=True, kw_only=True, tag="boost"):
+    """Move a queued job: exactly one of the three says where."""
+
+    job_id: JobId
+    priority: Priority | None = None
+    by: Annotated[int, Meta(ge=-2 * limits.MAX_PRIORITY, le=2 * limits.MAX_PRIORITY)] | None = None
+    front: bool = False
+
+
+class Retry(Command, frozen=True, kw_only=True, tag="retry"):
+    """Queue a failed job again."""
+
+    job_id: JobId
+
+
+class Drain(Command, frozen=True, kw_only=True, tag="drain"):
+    """Start no further job."""
+
+
+class Resume(Command, frozen=True, kw_only=True, tag="resume"):
+    """Start jobs again."""
+
+
+class Shutdown(Command, frozen=True, kw_only=True, tag="shutdown"):
+    """End the daemon: `stop` queues running jobs again, `drain` lets them finish first."""
+
+    mode: Literal["stop", "drain"] = "stop"
+
+
+class Get(Command, frozen=True, kw_only=True, tag="get"):
+    """One job's view."""
+
+    job_id: JobId
+
+
+class List(Command, frozen=True, kw_only=True, tag="list"):
+    """A page of jobs. `prefix` (of the job id) is for people who cut ids short."""
+
+    status: tuple[JobStatus, ...] | None = None
+    session: Name | None = None
+    prefix: Annotated[str, Meta(min_length=1, max_length=limits.MAX_ID_CHARS)] | None = None
+    limit: PageSize = 100
+    cursor: Annotated[str, Meta(max_length=200)] | None = None
+    order: Literal["newest", "oldest", "queue"] = "newest"
+
+
+class Events(Command, frozen=True, kw_only=True, tag="events"):
+    """A page of durable events after `since`."""
+
+    since: Seq = 0
+    job_id: JobId | None = None
+    limit: PageSize = limits.MAX_PAGE
+
+
+class Log(Command, frozen=True, kw_only=True, tag="log"):
+    """What FFmpeg said on stderr. `offset` and `next_offset` (bytes) let a reader follow it."""
+
+    job_id: JobId
+    output: Annotated[int, Meta(ge=0, le=limits.MAX_OUTPUTS)] | None = None
+    attempt: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
+    tail: Annotated[int, Meta(ge=1, le=limits.MAX_TAIL_LINES)] | None = None
+    offset: Seq | None = None
+
+
+class Audit(Command, frozen=True, kw_only=True, tag="audit"):
+    """A page of who changed what after `since`."""
+
+    since: Seq = 0
+    limit: PageSize = limits.MAX_PAGE
+
+
+class Status(Command, frozen=True, kw_only=True, tag="status"):
+    """The daemon itself."""
+
+
+AnyCommand = (
+    Submit | Cancel | Delete | Boost | Retry | Drain | Resume | Shutdown
+    | Get | List | Events | Log | Audit | Status
+)  # fmt: skip
+
+COMMANDS: dict[str, type[Command]] = {
+    str(kind.__struct_config__.tag): kind
+    for kind in (
+        Submit, Cancel, Delete, Boost, Retry, Drain, Resume, Shutdown, Get, List, Events, Log, Audit, Status,
+    )
+}  # fmt: skip
+
+CHANGING = frozenset({"submit", "cancel", "delete", "boost", "retry", "drain", "resume", "shutdown"})
+"""The commands that change something: idempotent by id, audited, durable before `ok`."""
+
+
+# ---------------------------------------------------------------- views
+
+
+class CancelView(Struct, frozen=True):
+    """Who wished the job to stop, and why."""
+
+    by: str
+    reason: str
+    notes: str | None
+    at: str
+
+
+class ErrorView(Struct, frozen=True):
+    """Why a job failed."""
+
+    code: str
+    message: str
+    retryable: bool
+
+
+class OutputView(Struct, frozen=True, kw_only=True):
+    """One output. `size` is bytes, `duration` and `eta` seconds, `speed` a multiple of real time."""
+
+    index: int
+    name: str | None
+    path: str
+    status: OutputStatus
+    progress: float | None
+    speed: float | None
+    eta: float | None
+    size: int | None
+    duration: float | None
+    width: int | None
+    height: int | None
+    fps: float | None
+    started_at: str | None
+    finished_at: str | None
+
+
+class JobView(Struct, frozen=True, kw_only=True):
+    """A job as the bus shows it. Times are RFC 3339 UTC; `progress` is 0 to 1, nil when not known."""
+
+    id: str
+    seq: int
+    name: str | None
+    session: str | None
+    priority: int
+    metadata: dict[str, str]
+    status: JobStatus
+    phase: Phase | None
+    position: int | None
+    progress: float | None
+    attempts: int
+    max_attempts: int
+    submitted_by: str
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    cancelled_at: str | None
+    expires_at: str | None
+    cancel: CancelView | None
+    error: ErrorView | None
+    outputs: list[OutputView]
+    completed_outputs: int
+    total_outputs: int
+
+
+class AuditEntry(Struct, frozen=True, kw_only=True):
+    """One command that would change something, and what came of it (`outcome`: `ok` or an error's code)."""
+
+    seq: int
+    at: str
+    by: str
+    type: str
+    job_id: str | None
+    command_id: str
+    outcome: str
+    message: str | None
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """What a subscriber hears. `seq` is nil where the event is ephemeral."""
+
+    v: int = limits.PROTOCOL_VERSION
+    seq: int | None
+    at: str
+    type: str
+    job_id: str | None
+    session: str | None
+    by: str | None
+    command_id: str | None
+    data: dict[str, Any]
+
+    @property
+    def topic(self) -> str:
+        """`job.<id>.<kind>` or `daemon.<kind>`."""
+        scope, _, kind = self.type.partition(".")
+        return self.type if self.job_id is None else f"{scope}.{self.job_id}.{kind}"
+
+
+# ---------------------------------------------------------------- results
+
+
+class JobResult(Struct, frozen=True):
+    """Of `submit`, `retry` and `get`."""
+
+    job: JobView
+
+
+class CancelResult(Struct, frozen=True):
+    """Of `cancel`. `changed` is false where the job was cancelled before, or completed before it could stop."""
+
+    job: JobView
+    changed: bool
+
+
+class FailedRemoval(Struct, frozen=True):
+    """A file that `delete` left where it is."""
+
+    path: str
+    message: str
+
+
+class DeleteResult(Struct, frozen=True):
+    """Of `delete`. `status` is `deleting` in the reply to a `force` that did not wait for the child's end."""
+
+    job_id: str
+    status: Literal["deleted", "deleting"]
+    deleted_at: str | None
+    removed: list[str]
+    missing: list[str]
+    failed: list[FailedRemoval]
+
+
+class BoostResult(Struct, frozen=True):
+    """Of `boost`. `position` is the 1-based place in the queue after it."""
+
+    job: JobView
+    position: int | None
+
+
+class ListResult(Struct, frozen=True):
+    """Of `list`. `cursor` is nil at the end."""
+
+    jobs: list[JobView]
+    cursor: str | None
+
+
+class EventsResult(Struct, frozen=True):
+    """Of `events`. `oldest_seq` is the first that can still be read, nil where there is none."""
+
+    events: list[Event]
+    last_seq: int
+    oldest_seq: int | None
+    epoch: str
+
+
+class LogResult(Struct, frozen=True):
+    """Of `log`. `truncated`: there is more than `text` shows. `next_offset`: where to go on reading, in bytes."""
+
+    text: str
+    truncated: bool
+    next_offset: int = 0
+
+
+class AuditResult(Struct, frozen=True):
+    """Of `audit`."""
+
+    entries: list[AuditEntry]
+    last_seq: int
+
+
+class StatusResult(Struct, frozen=True, kw_only=True):
+    """Of `status`. `uptime` is seconds."""
+
+    version: str
+    pid: int
+    started_at: str
+    uptime: float
+    slots: int
+    running: int
+    queued: int
+    draining: bool
+    last_seq: int
+    epoch: str
+    counts: dict[str, int]
+
+
+class DrainResult(Struct, frozen=True):
+    """Of `drain` and `resume`."""
+
+    draining: bool
+
+
+class ShutdownResult(Struct, frozen=True):
+    """Of `shutdown`."""
+
+    mode: Literal["stop", "drain"]
+
+
+# ---------------------------------------------------------------- replies
+
+
+ErrorCode = Literal[
+    "invalid", "forbidden", "not_found", "conflict", "too_large", "id_reused", "unsupported", "busy",
+    "unavailable", "internal",
+]  # fmt: skip
+
+
+class ReplyError(Struct, frozen=True):
+    """What was wrong: a code for programs, a sentence for people."""
+
+    code: ErrorCode
+    message: str
+    details: dict[str, Any] = {}
+
+
+class Reply(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Exactly one for each command: `result` where `ok`, else `error`."""
+
+    v: int
+    re: str | None
+    ok: bool
+    result: dict[str, Any] | None = None
+    error: ReplyError | None = None
