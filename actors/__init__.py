@@ -1,0 +1,1 @@
+"""Everything that holds state: the daemon and its actors."""

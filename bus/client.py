@@ -91,7 +91,9 @@ class Connection:
 
     def no_daemon(self, seconds: float) -> NoDaemon:
         """What to raise when nobody answered for that long."""
-        return NoDaemon(f"no daemon answered at {self.address} within {seconds:.3g} s; is `rushes serve` running?")
+        return NoDaemon(
+            f"no daemon answered at {self.address} within {seconds:.3g} s; is `rushes serve` running?"
+        )
 
 
 class Client:
@@ -226,7 +228,13 @@ class Client:
         """A page of jobs; `jobs` goes through all of them."""
         wanted = None if status is None else tuple(status)
         command = m.List(
-            id=new_id(), status=wanted, session=session, prefix=prefix, limit=limit, cursor=cursor, order=order
+            id=new_id(),
+            status=wanted,
+            session=session,
+            prefix=prefix,
+            limit=limit,
+            cursor=cursor,
+            order=order,
         )
         return self.call(command, m.ListResult)
 
@@ -246,9 +254,7 @@ class Client:
             if cursor is None:
                 return
 
-    def events_page(
-        self, since: int = 0, *, job_id: str | None = None, limit: int = 1000
-    ) -> m.EventsResult:
+    def events_page(self, since: int = 0, *, job_id: str | None = None, limit: int = 1000) -> m.EventsResult:
         """A page of durable events; `events` follows them."""
         return self.call(m.Events(id=new_id(), since=since, job_id=job_id, limit=limit), m.EventsResult)
 
@@ -262,9 +268,7 @@ class Client:
         offset: int | None = None,
     ) -> m.LogResult:
         """What FFmpeg said on stderr."""
-        command = m.Log(
-            id=new_id(), job_id=job_id, output=output, attempt=attempt, tail=tail, offset=offset
-        )
+        command = m.Log(id=new_id(), job_id=job_id, output=output, attempt=attempt, tail=tail, offset=offset)
         return self.call(command, m.LogResult)
 
     def audit(self, since: int = 0, *, limit: int = 1000) -> m.AuditResult:

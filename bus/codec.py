@@ -12,7 +12,9 @@ from bus.messages import COMMANDS, AnyCommand, Boost, Event, Reply
 
 T = TypeVar("T")
 
-FIELD_ERROR = regex.compile(r"Object (?:contains unknown|missing required) field `(?P<field>.*)`", regex.DOTALL)
+FIELD_ERROR = regex.compile(
+    r"Object (?:contains unknown|missing required) field `(?P<field>.*)`", regex.DOTALL
+)
 PATH_SUFFIX = regex.compile(r" - at `(?:key` in `)?(?:\$\.?)?(?P<path>.*)`\Z", regex.DOTALL)
 ROOT = "$"
 """The `details.path` of a body that is wrong as a whole."""
@@ -66,7 +68,9 @@ def decode_command(body: bytes | memoryview) -> tuple[str | None, AnyCommand | C
     """
     if len(body) > limits.MAX_BODY_BYTES:
         limit = {"limit": limits.MAX_BODY_BYTES, "size": len(body)}
-        return None, TooLarge(f"the body has {len(body)} bytes; at most {limits.MAX_BODY_BYTES} are taken", limit)
+        return None, TooLarge(
+            f"the body has {len(body)} bytes; at most {limits.MAX_BODY_BYTES} are taken", limit
+        )
     try:
         raw = msgpack.unpackb(body)
     except (ValueError, msgpack.UnpackException, RecursionError) as error:
@@ -88,7 +92,9 @@ def _validate(raw: dict[Any, Any]) -> AnyCommand:
     if type(version) is not int:
         raise Invalid.at("v", f"`v` must be the number {limits.PROTOCOL_VERSION}, not {_kind(version)}")
     if version != limits.PROTOCOL_VERSION:
-        raise Unsupported(f"`v` {version} is not spoken here; this is protocol {limits.PROTOCOL_VERSION}", {"path": "v"})
+        raise Unsupported(
+            f"`v` {version} is not spoken here; this is protocol {limits.PROTOCOL_VERSION}", {"path": "v"}
+        )
     if "type" not in raw:
         raise Invalid.at("type", f"`type` is missing; it must be one of {', '.join(sorted(COMMANDS))}")
     name = raw["type"]
@@ -97,7 +103,9 @@ def _validate(raw: dict[Any, Any]) -> AnyCommand:
     kind = COMMANDS.get(name)
     if kind is None:
         known = ", ".join(sorted(COMMANDS))
-        raise Unsupported(f"`type` {name[:SHOWN_CHARS]!r} is not known; it must be one of {known}", {"path": "type"})
+        raise Unsupported(
+            f"`type` {name[:SHOWN_CHARS]!r} is not known; it must be one of {known}", {"path": "type"}
+        )
     _check_nesting(raw, limits.MAX_NESTING)
     try:
         command: AnyCommand = msgspec.convert(raw, kind)  # type: ignore[assignment] # COMMANDS holds these only
@@ -114,7 +122,9 @@ def _check_boost(boost: Boost) -> None:
     if len(ways) != 1:
         given = " and ".join(f"`{way}`" for way in ways) or "none"
         where = ways[1] if ways else "priority"
-        raise Invalid.at(where, f"exactly one of `priority`, `by` and `front: true` must be given, not {given}")
+        raise Invalid.at(
+            where, f"exactly one of `priority`, `by` and `front: true` must be given, not {given}"
+        )
 
 
 def _check_nesting(value: dict[Any, Any] | list[Any], room: int) -> None:
@@ -141,7 +151,14 @@ def _invalid(message: str) -> Invalid:
 
 def _kind(value: Any) -> str:
     """What a value from outside is, in the words of msgpack."""
-    names = {dict: "a map", list: "an array", str: "a string", bytes: "binary", bool: "a boolean", int: "an integer"}
+    names = {
+        dict: "a map",
+        list: "an array",
+        str: "a string",
+        bytes: "binary",
+        bool: "a boolean",
+        int: "an integer",
+    }
     return names.get(type(value), "nil" if value is None else f"a {type(value).__name__}")
 
 

@@ -12,6 +12,7 @@ import fcntl
 import os
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import zmq
@@ -89,6 +90,7 @@ class Hub:
         self._failed = failed
         self._inboxes: dict[str, Inbox] = {}
         self._lock_fd: int | None = None
+        self._files: list[Path] = []
         self._thread = threading.Thread(target=self._run, name="hub")
         try:
             self._claim(address)
@@ -140,6 +142,8 @@ class Hub:
         for socket in (self._router, self._xpub, self._pull):
             socket.close(linger=LINGER_MS)
         self.context.term()
+        for file in self._files:
+            file.unlink(missing_ok=True)  # libzmq leaves them
         self._release()
 
     # ------------------------------------------------------------ binding
@@ -177,6 +181,8 @@ class Hub:
                 socket.bind(endpoint)
             except zmq.ZMQError as error:
                 raise BadAddress(f"cannot bind {endpoint}: {error.strerror}") from error
+            if endpoint.startswith("ipc://"):
+                self._files.append(Path(endpoint.removeprefix("ipc://")))
 
     def _release(self) -> None:
         if self._lock_fd is not None:
@@ -262,7 +268,11 @@ class Hub:
         # A DEALER sends the body alone; a REQ (or a proxy before one) closes its envelope with an empty frame.
         envelope = tuple(head)
         if len(head) > 1 and head[-1] != b"":
-            self._refuse(envelope[:1], None, Invalid.at(codec.ROOT, "a command is one frame, after an empty one from a REQ"))
+            self._refuse(
+                envelope[:1],
+                None,
+                Invalid.at(codec.ROOT, "a command is one frame, after an empty one from a REQ"),
+            )
             return
         command_id, command = codec.decode_command(last.buffer)
         if isinstance(command, CommandRefused):

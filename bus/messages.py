@@ -15,6 +15,8 @@ JobStatus = Literal["queued", "processing", "completed", "failed", "cancelled"]
 OutputStatus = Literal["pending", "rendering", "completed", "failed", "cancelled"]
 Phase = Literal["starting", "rendering", "finishing", "stopping"]
 
+STATUSES: tuple[JobStatus, ...] = ("queued", "processing", "completed", "failed", "cancelled")
+
 CommandId = Annotated[str, Meta(min_length=1, max_length=limits.MAX_ID_CHARS)]
 JobId = Annotated[str, Meta(min_length=1, max_length=limits.MAX_ID_CHARS)]
 Name = Annotated[str, Meta(max_length=limits.MAX_NAME_CHARS)]

@@ -1,0 +1,1 @@
+"""Everything that knows FFmpeg: its arguments, its process, its reports, its output."""

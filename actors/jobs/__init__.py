@@ -1,0 +1,1 @@
+"""What a job is, the states it may be in, and where it is stored."""

@@ -1,0 +1,146 @@
+"""What every actor of ours is: a pykka thread with an address on the bus, an outbox, and a last word.
+
+pykka 4.5 leaves four things to us, and here they are handled once. A raising `on_start` fires no hook. `ask` hides
+exceptions, so it is not used. An inbox has no bound, so the hub asks for its length before it puts a command in. And
+a batch of messages is cheaper than one at a time, so what has piled up is taken together.
+"""
+
+import queue
+import traceback
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, ClassVar
+
+import pykka
+
+from actors.logs import logger
+from actors.mail import ActorDied, Mail
+from bus import codec
+from bus.hub import Hub, Request
+
+SUPERVISOR = "supervisor"
+QUEUE = "queue"
+ARCHIVE = "archive"
+JANITOR = "janitor"
+
+MAX_BATCH = 1000
+"""Messages handled in one go: at some 60 µs each, nobody waits longer than a few fsyncs."""
+
+
+RENDER_PREFIX = "render/"
+
+
+def render_address(job_id: str) -> str:
+    """Where the Render actor of a job can be reached."""
+    return RENDER_PREFIX + job_id
+
+
+class ActorInbox:
+    """An actor's inbox as the hub sees it."""
+
+    def __init__(self, ref: "pykka.ActorRef[BusActor]") -> None:
+        self._ref = ref
+
+    def put(self, message: Request | bytes) -> None:
+        """Take a message; one for an actor that has just ended is dropped, as it would be a moment later."""
+        try:
+            self._ref.tell(message)
+        except pykka.ActorDeadError:
+            return
+
+    def pending(self) -> int:
+        """How many messages wait."""
+        inbox: queue.Queue[Any] = self._ref.actor_inbox  # type: ignore[assignment] # ThreadingActor makes a Queue
+        return inbox.qsize()
+
+
+class BusActor(pykka.ThreadingActor):
+    """An actor with an address. Subclasses say what they read (`reads`) and implement `begin`, `receive`, `end`.
+
+    All hooks run in the actor's own thread. An exception that leaves one ends the actor; the Supervisor hears of it.
+    """
+
+    reads: ClassVar[Any] = Mail
+    """The union of the mail this actor understands."""
+
+    use_daemon_thread = True  # the daemon's own order of stopping decides, not the interpreter's
+
+    def __init__(self, hub: Hub, address: str) -> None:
+        super().__init__()
+        self.address = address
+        self.hub = hub
+        self.log = logger(actor=address)
+        self.inbox = ActorInbox(self.actor_ref)
+
+    # ------------------------------------------------------------ for subclasses
+
+    def begin(self) -> None:
+        """Set up; the first thing in the actor's thread."""
+
+    def receive(self, messages: Sequence[Any]) -> None:
+        """Handle what has piled up: mail as structs, commands as `Request`s."""
+        raise NotImplementedError
+
+    def end(self) -> None:
+        """Let go of what `begin` took; also after a failure."""
+
+    def died(self) -> None:
+        """After a failure, once everything was let go of."""
+
+    # ------------------------------------------------------------ pykka's hooks
+
+    def on_start(self) -> None:
+        """Open the outbox, begin, and only then be reachable."""
+        self.outbox = self.hub.outbox()
+        try:
+            self.hub.register(self.address, self.inbox)
+            self.begin()
+            self.outbox.flush()
+        except Exception as error:
+            self._last_word(error)
+            raise
+
+    def on_receive(self, message: Request | bytes) -> None:
+        """Take this message and all that wait behind it as one batch."""
+        batch: list[Any] = [self._open(message)]
+        while len(batch) < MAX_BATCH and not self.actor_inbox.empty():
+            following = self.actor_inbox.get().message
+            if not isinstance(following, (Request, bytes)):
+                self.actor_ref.tell(following)  # pykka's own stop: its turn comes after this batch
+                break
+            batch.append(self._open(following))
+        self.receive(batch)
+        self.outbox.flush()
+
+    def on_stop(self) -> None:
+        """The ordered end."""
+        self._close()
+
+    def on_failure(
+        self,
+        exception_type: type[BaseException] | None,
+        exception_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """The end by an exception."""
+        if exception_value is not None:
+            self._last_word(exception_value)
+
+    # ------------------------------------------------------------ within
+
+    def _open(self, message: Request | bytes) -> Any:
+        return message if isinstance(message, Request) else codec.decode(message, self.reads)
+
+    def _last_word(self, error: BaseException) -> None:
+        self.log.error("actor_died", error=repr(error), traceback="".join(traceback.format_exception(error)))
+        self._close(ActorDied(address=self.address, error=repr(error)))
+        self.died()
+
+    def _close(self, last_word: ActorDied | None = None) -> None:
+        self.hub.unregister(self.address, self.inbox)
+        try:
+            self.end()
+        finally:
+            if last_word is not None:
+                self.outbox.mail(SUPERVISOR, last_word)
+            self.outbox.close()

@@ -1,0 +1,93 @@
+"""The daemon's settings: defaults, then a TOML file, then the environment, then the command line."""
+
+import os
+import sys
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from bus.address import default_address
+from bus.auth import Role
+
+ENVIRONMENT_PREFIX = "RUSHES_"
+
+DEFAULT_GRACE_SECONDS = 2.0
+"""Between the rungs of the stop ladder: FFmpeg answers `q` in under a second unless it is finalising a large file."""
+
+MAX_SLOTS = 1024
+"""Children at once; each has a thread."""
+
+
+class ConfigError(Exception):
+    """A setting that cannot be; the message names it and what would be right."""
+
+
+def default_data() -> Path:
+    """`rushes` in the user's state directory (XDG Base Directory Specification)."""
+    state = os.environ.get("XDG_STATE_HOME") or Path("~/.local/state").expanduser()
+    return Path(state) / "rushes"
+
+
+class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything that can be set. The names are those of the flags, the TOML keys and the environment."""
+
+    data: str = msgspec.field(default_factory=lambda: str(default_data()))
+    bus: str = msgspec.field(default_factory=default_address)
+    slots: Annotated[int, Meta(ge=1, le=MAX_SLOTS)] = msgspec.field(
+        default_factory=lambda: len(os.sched_getaffinity(0))
+    )
+    ffmpeg: str | None = None
+    grace: Annotated[float, Meta(ge=0, le=600)] = DEFAULT_GRACE_SECONDS
+    log_format: Literal["json", "console"] = msgspec.field(
+        default_factory=lambda: "console" if sys.stderr.isatty() else "json"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    keep_files: bool = False
+    default_role: Role = "admin"
+    roles: dict[str, Role] = {}
+
+
+NAMES = Config.__struct_fields__
+FROM_ENVIRONMENT = frozenset(NAMES) - {"roles"}
+
+
+def load(
+    given: Mapping[str, Any], file: Path | None = None, environ: Mapping[str, str] = os.environ
+) -> Config:
+    """The settings in force.
+
+    Args:
+        given: what the command line says; None means it says nothing.
+        file: a TOML file, else `RUSHES_CONFIG`.
+        environ: `RUSHES_<NAME>` for each name; a name that is no setting is left alone.
+
+    Raises:
+        ConfigError: a setting is unknown or has a value that cannot be.
+
+    """
+    raw = _read(file or (Path(environ["RUSHES_CONFIG"]) if environ.get("RUSHES_CONFIG") else None))
+    for name in FROM_ENVIRONMENT:
+        value = environ.get(ENVIRONMENT_PREFIX + name.upper())
+        if value:
+            raw[name] = value
+    raw |= {name: value for name, value in given.items() if value is not None}
+    try:
+        config = msgspec.convert(raw, Config, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"configuration: {error}; the settings are {', '.join(NAMES)}") from None
+    return msgspec.structs.replace(config, data=str(Path(config.data).expanduser().absolute()))
+
+
+def _read(file: Path | None) -> dict[str, Any]:
+    if file is None:
+        return {}
+    try:
+        return tomllib.loads(file.read_text())
+    except OSError as error:
+        raise ConfigError(f"configuration file {file}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"configuration file {file} is not TOML: {error}") from None

@@ -1,0 +1,171 @@
+"""The composition root: what the daemon is made of, in the order in which it starts, and its ordered stop."""
+
+import fcntl
+import os
+import queue
+import signal
+import threading
+import time
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pykka
+
+from actors.archive import Archive
+from actors.base import ARCHIVE, JANITOR, QUEUE
+from actors.config import Config
+from actors.ffmpeg import binary
+from actors.janitor import Janitor
+from actors.job_queue import Queue, QueueSettings
+from actors.jobs.model import timestamp
+from actors.jobs.store import Store
+from actors.logs import logger
+from actors.mail import BeginStop, StartRender
+from actors.render import Render, RenderSettings
+from actors.supervisor import Supervisor
+from actors.watcher import Watcher
+from bus.auth import Guard
+from bus.hub import Hub
+from bus.messages import AnyCommand, Audit, Events, Get, List, Log
+
+EXIT_OK, EXIT_FAILED = 0, 1
+
+STOP_SECONDS = 10.0
+"""How long one actor may take to end once it is asked to; each needs milliseconds, the Janitor as long as an unlink."""
+
+WORK_FOLDER = "work"
+LOCK_FILE = "lock"
+
+
+class CannotStart(Exception):
+    """The daemon cannot start; the message says why and what to do."""
+
+
+def route(command: AnyCommand) -> str:
+    """Which actor's work a command is. A `get` that waits needs the turn that ends the job: the Queue's."""
+    if isinstance(command, Get):
+        return QUEUE if command.wait else ARCHIVE
+    return ARCHIVE if isinstance(command, (List, Events, Log, Audit)) else QUEUE
+
+
+def claim(data: Path) -> int:
+    """Make the data folder and lock it for this process; the lock's descriptor. Raises `CannotStart`."""
+    try:
+        (data / WORK_FOLDER).mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = os.open(data / LOCK_FILE, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise CannotStart(f"data folder {data} cannot be used: {error.strerror}") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(lock, 32).decode(errors="replace").strip()
+        os.close(lock)
+        raise CannotStart(f"another daemon (pid {holder or 'unknown'}) uses the data folder {data}") from None
+    os.ftruncate(lock, 0)
+    os.write(lock, f"{os.getpid()}\n".encode())
+    return lock
+
+
+class Daemon:
+    """The whole of it, in one process. Made and run in the main thread.
+
+    Raises:
+        CannotStart: the data folder is in use or unusable.
+        FFmpegMissing: there is no FFmpeg that runs.
+        StoreError: the store cannot be opened.
+        BadAddress: the bus cannot be bound.
+
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._log = logger(actor="main")
+        self._outcome: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._started = (timestamp(), time.monotonic())
+        data = Path(config.data)
+        self._lock = claim(data)
+        ffmpeg = binary.find(config.ffmpeg)
+        self._log.info("ffmpeg_found", path=ffmpeg.path, version=ffmpeg.version)
+        Store(data).close()  # a store that cannot be used is told of here, not by an actor's death
+        self._hub = Hub(
+            config.bus, route, Guard(config.roles, config.default_role), self._notice, self._failed
+        )
+        self._watcher = Watcher(self._hub, self._failed)
+        self._queue_settings = QueueSettings(
+            data=data,
+            slots=config.slots,
+            keep_files=config.keep_files,
+            version=version("rushes"),
+            started_at=self._started[0],
+            started_monotonic=self._started[1],
+        )
+        self._render_settings = RenderSettings(ffmpeg.path, config.grace, data / WORK_FOLDER)
+        self._queue_is_first = True
+
+    # ------------------------------------------------------------ the parts
+
+    def _start_queue(self) -> pykka.ActorRef[Any]:
+        first, self._queue_is_first = self._queue_is_first, False
+        return Queue.start(self._hub, self._watcher, self._queue_settings, first=first)
+
+    def _start_archive(self) -> pykka.ActorRef[Any]:
+        return Archive.start(self._hub, self._queue_settings.data, self._render_settings.work)
+
+    def _start_janitor(self) -> pykka.ActorRef[Any]:
+        return Janitor.start(self._hub, self._watcher, self._render_settings.work)
+
+    def _start_render(self, order: StartRender) -> pykka.ActorRef[Any]:
+        return Render.start(self._hub, self._watcher, self._render_settings, order)
+
+    # ------------------------------------------------------------ its life
+
+    def run(self) -> int:
+        """Serve until a shutdown, a signal or a failure; the exit status."""
+        self._hub.start()
+        self._watcher.start()
+        parts = {QUEUE: self._start_queue, ARCHIVE: self._start_archive, JANITOR: self._start_janitor}
+        supervisor = Supervisor.start(self._hub, parts, self._start_render, self._outcome.put)
+        signals = threading.Thread(target=self._relay_signals, name="signals", daemon=True)
+        self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        signals.start()
+        self._log.info("daemon_ready")
+        status = self._wait()
+        supervisor.stop(timeout=STOP_SECONDS)
+        pykka.ActorRegistry.stop_all(timeout=STOP_SECONDS)
+        self._signals.put(0)
+        signals.join()
+        self._watcher.stop()
+        self._hub.stop()
+        os.close(self._lock)
+        self._log.info("daemon_stopped", exit_status=status)
+        return status
+
+    def _wait(self) -> int:
+        """Until somebody says how it ends. A signal's handler runs between two waits."""
+        while True:
+            try:
+                return self._outcome.get(timeout=60.0)
+            except queue.Empty:
+                continue
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self._signals.put(number)
+
+    def _relay_signals(self) -> None:
+        """A thread with an outbox: a signal handler may not touch a socket that it could have interrupted."""
+        outbox = self._hub.outbox()
+        while number := self._signals.get():
+            outbox.mail(QUEUE, BeginStop(by=signal.Signals(number).name))
+            outbox.flush()
+        outbox.close()
+
+    def _notice(self, name: str, keys: Mapping[str, Any]) -> None:
+        self._log.warning(name, **keys)
+
+    def _failed(self, error: BaseException) -> None:
+        self._log.error("daemon_failed", error=repr(error), exc_info=error)
+        self._outcome.put(EXIT_FAILED)

@@ -1,0 +1,145 @@
+"""FFmpeg's argv for one output, and the duration it should have. Pure."""
+
+import re
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from actors.ffmpeg.arguments import Option, check, value_of
+from bus import messages as m
+
+PARTIAL_PREFIX = ".rushes-"
+"""How every file begins that is not yet an output: hidden, and told from everything that is not ours."""
+
+CHANGES_LENGTH = frozenset({
+    "filter_complex", "lavfi", "filter_script", "filter_complex_script", "frames", "vframes", "aframes", "dframes",
+    "fs", "shortest", "stream_loop", "itsscale", "itsoffset", "loop", "sseof", "update", "timelimit", "ignore_loop",
+})  # fmt: skip
+"""Options after which an output need not be nearly as long as its input."""
+
+CHOOSES_STREAMS = frozenset({"map", "vn", "an", "sn", "dn"})
+"""Options after which the longest stream may be left out: good enough for a progress bar, no proof."""
+
+KEEPS_LENGTH = re.compile(
+    r"(scale|fps|format|crop|pad|yadif|bwdif|hflip|vflip|transpose|rotate|eq|hue|unsharp|setsar|setdar|drawtext|"
+    r"drawbox|null|anull|volume|loudnorm|aresample|aformat|pan|dynaudnorm|highpass|lowpass|equalizer|lut3d|curves|"
+    r"hqdn3d|nlmeans|gblur|boxblur|subtitles|ass|setparams|colorspace|zscale|tonemap)(@\w+)?(=|\Z)"
+)
+"""Filters that take time as it comes."""
+
+CLOCK = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d*)?|\.\d+)\Z")
+FILTERS = frozenset({"vf", "af", "filter"})
+
+SAME_LENGTH = 0.02
+"""Inputs whose lengths differ by less are taken to belong together; a last audio frame is longer than a video frame."""
+
+UNITS = {"ms": 1e-3, "us": 1e-6, "s": 1.0}
+
+
+def partial_path(path: str, job_id: str, index: int) -> str:
+    """Where the output is made: in its own folder, so that a rename is enough; its suffix tells FFmpeg the format."""
+    target = PurePosixPath(path)
+    return str(target.with_name(f"{PARTIAL_PREFIX}{job_id}-{index}{target.suffix}"))
+
+
+def argv(ffmpeg: str, spec: m.JobSpec, index: int, partial: str, progress: str) -> list[str]:
+    """The command that makes one output.
+
+    `-nostats` keeps FFmpeg's own progress line out of the log; `-y` is safe because `partial` is ours alone.
+    """
+    command = [ffmpeg, "-hide_banner", "-nostats", "-y", "-progress", f"file:{progress}"]
+    for source in spec.inputs_of(index):
+        command += [*source.args, "-i", source.path]
+    return [*command, *spec.outputs[index].args, partial]
+
+
+def probe_argv(ffmpeg: str, path: str) -> list[str]:
+    """The command that reads a file's header and says on stderr what is in it."""
+    return [ffmpeg, "-hide_banner", "-nostdin", "-i", path]
+
+
+def seconds(text: str | None) -> float | None:
+    """An FFmpeg time duration (`[[HH:]MM:]SS[.m]` or a number with s, ms or us) in seconds; None where it is none.
+
+    Source: ffmpeg-utils(1), "Time duration".
+    """
+    if text is None:
+        return None
+    for unit, factor in UNITS.items():
+        number = text.removesuffix(unit)
+        if number != text and re.fullmatch(r"\d+(\.\d*)?", number):
+            return float(number) * factor
+    clock = CLOCK.match(text)
+    if clock is None:
+        return None
+    hours, minutes, rest = clock.groups()
+    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(rest)
+
+
+class Length(NamedTuple):
+    """How long an output should be, in seconds. `proof`: an output that is shorter is not whole."""
+
+    seconds: float
+    proof: bool
+
+
+def expected_length(spec: m.JobSpec, index: int, durations: Sequence[float | None]) -> Length | None:
+    """How long the output should be, None where that cannot be said honestly.
+
+    Args:
+        spec: the job.
+        index: which output.
+        durations: what FFmpeg found each input's to be, in seconds; None where it does not know.
+
+    """
+    inputs = spec.inputs_of(index)
+    if len(durations) != len(inputs):
+        return None
+    found = [check(source.args, of_output=False) for source in inputs]
+    output = check(spec.outputs[index].args, of_output=True)
+    if any(_changes_length(options) for options in (*found, output)):
+        return None
+    known = [_cut(options, duration) for options, duration in zip(found, durations, strict=True)]
+    length = _cut(output, _common(known))
+    if length is None:
+        return None
+    # A `-t` is only a bound: what has no known end may end before it.
+    proof = all(duration is not None for duration in durations)
+    return Length(length, proof and not any(option.name in CHOOSES_STREAMS for option in output))
+
+
+def _common(lengths: Sequence[float | None]) -> float | None:
+    """The length of several inputs that agree: which of them decides is for FFmpeg to know."""
+    known = [length for length in lengths if length is not None]
+    if not known or len(known) != len(lengths) or max(known) - min(known) > SAME_LENGTH * max(known):
+        return None
+    return max(known)
+
+
+def _cut(found: Sequence[Option], whole: float | None) -> float | None:
+    """What `-ss`, `-t` and `-to` leave of `whole` seconds; `-t` wins over `-to` as in FFmpeg."""
+    start = seconds(value_of(found, "ss") or "0")
+    if start is None:
+        return None
+    left = None if whole is None else max(0.0, whole - start)
+    if (length := value_of(found, "t")) is not None:
+        limit = seconds(length)
+    elif (end := value_of(found, "to")) is not None:
+        stop = seconds(end)
+        limit = None if stop is None else max(0.0, stop - start)
+    else:
+        return left
+    if limit is None:
+        return None
+    return limit if left is None else min(limit, left)
+
+
+def _changes_length(found: Sequence[Option]) -> bool:
+    for option in found:
+        if option.name in CHANGES_LENGTH:
+            return True
+        if option.name in FILTERS:
+            chain = re.split(r"(?<!\\)[,;]", option.value or "")
+            if not all(KEEPS_LENGTH.match(step.strip()) for step in chain):
+                return True
+    return False

@@ -1,0 +1,104 @@
+"""FFmpeg's progress file: what it holds, and what a person makes of it."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+READ_BYTES = 64 * 1024
+"""Read at once; a block is some 250 bytes and comes twice a second, so this is two minutes' worth."""
+
+
+class Block(NamedTuple):
+    """One report. `out_time` is seconds of output, `size` bytes, `speed` a multiple of real time."""
+
+    out_time: float | None
+    frame: int | None
+    fps: float | None
+    size: int | None
+    speed: float | None
+    is_end: bool
+
+
+def parse(lines: list[str]) -> Block:
+    """The block whose `key=value` lines these are; what FFmpeg gives as N/A is None. Source: `print_report` in fftools/ffmpeg.c."""
+    values = dict(line.partition("=")[::2] for line in lines)
+    micros = _number(values.get("out_time_us"))
+    frame, size = _number(values.get("frame")), _number(values.get("total_size"))
+    return Block(
+        out_time=None if micros is None else max(0.0, micros / 1e6),
+        frame=None if frame is None else int(frame),
+        fps=_number(values.get("fps")),
+        size=None if size is None else int(size),
+        speed=_number(values.get("speed", "").strip().removesuffix("x")),
+        is_end=values.get("progress") == "end",
+    )
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return float(text or "")
+    except ValueError:
+        return None
+
+
+class ProgressFile:
+    """Reads a progress file as it grows. It may not exist yet."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+        self._rest = ""
+        self._lines: list[str] = []
+        self.last: Block | None = None
+
+    @property
+    def offset(self) -> int:
+        """How many bytes have been read and are not needed again."""
+        return self._offset
+
+    def read(self) -> Block | None:
+        """The newest whole block; the one before where no newer has come."""
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            while piece := os.pread(descriptor, READ_BYTES, self._offset):
+                self._offset += len(piece)
+                self._take(piece)
+        finally:
+            os.close(descriptor)
+        return self.last
+
+    def _take(self, piece: bytes) -> None:
+        # A hole, punched into what an earlier daemon had read, reads as zeros.
+        *lines, self._rest = (self._rest + piece.decode(errors="replace").replace("\0", "")).split("\n")
+        for line in lines:
+            self._lines.append(line)
+            if line.startswith("progress="):
+                self.last = parse(self._lines)
+                self._lines = []
+
+
+class Meter:
+    """Progress, 0 to 1, that never goes back and reaches 1 only when all is done; and the seconds that are left."""
+
+    ALMOST = 0.999
+
+    def __init__(self) -> None:
+        self.total: float | None = None
+        self._highest = 0.0
+
+    def progress(self, out_time: float | None) -> float | None:
+        """How far `out_time` seconds of output are; None where the whole is not known."""
+        if not self.total:
+            return None
+        if out_time is not None:
+            self._highest = max(self._highest, min(out_time / self.total, self.ALMOST))
+        return round(self._highest, 4)
+
+    def eta(self, out_time: float | None, speed: float | None) -> float | None:
+        """Seconds to the end at this speed; None where that cannot be said."""
+        if not self.total or out_time is None or not speed:
+            return None
+        return round(max(0.0, self.total - out_time) / speed, 1)

@@ -1,0 +1,132 @@
+"""The folder of one FFmpeg run: what the child and its shim leave there outlives the daemon."""
+
+import ctypes
+import os
+import shutil
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import msgspec
+
+from bus.limits import MAX_LOG_BYTES
+
+HEAD_BYTES = MAX_LOG_BYTES // 4
+TAIL_BYTES = MAX_LOG_BYTES - HEAD_BYTES
+"""What is kept of an endless stderr: how it began (the banner, the first error) and how it ended."""
+
+SLACK_BYTES = 256 * 1024
+"""How much more may lie between the two before a hole is punched: one call for every so many bytes."""
+
+FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE = 0x01, 0x02
+"""From linux/falloc.h."""
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class LogText(NamedTuple):
+    """A piece of a log. `truncated`: there was more. `next_offset`: the byte after it."""
+
+    text: str
+    truncated: bool
+    next_offset: int
+
+
+class Workspace:
+    """Where one run's files are. Nothing here is held open; any thread may have its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.stdin = folder / "stdin"
+        self.stderr = folder / "stderr"
+        self.progress = folder / "progress"
+        self.exit = folder / "exit"
+        self.pid = folder / "pid"
+        self.proof = folder / "proof"
+        self.probe = folder / "probe"
+
+    @classmethod
+    def of(cls, work: Path, job_id: str, run: int, index: int) -> Self:
+        """The workspace of output `index` in a job's `run`th start."""
+        return cls(work / job_id / f"{run}-{index}")
+
+    def prepare(self) -> None:
+        """Make the folder, the FIFO and an empty exit file. Raises OSError."""
+        self.folder.mkdir(parents=True, mode=0o700)
+        os.mkfifo(self.stdin, 0o600)
+        self.exit.touch(0o600)
+
+    def clear(self) -> None:
+        """Remove everything."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def remove_fifo(self) -> None:
+        """The child is gone: nobody reads it any more."""
+        self.stdin.unlink(missing_ok=True)
+
+    def save_proof(self, proof: msgspec.Struct) -> None:
+        """Note, on disk, that the output is proved: from here a crash cannot make it unproved."""
+        fresh = self.proof.with_suffix(".new")
+        with fresh.open("wb") as file:
+            file.write(msgspec.json.encode(proof))
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.rename(self.proof)
+
+    def stderr_tail(self, size: int = TAIL_BYTES) -> str:
+        """The end of what FFmpeg said; empty where it said nothing."""
+        return _read(self.stderr, -size, size)
+
+    def stderr_text(self) -> str:
+        """What is kept of what FFmpeg said, without a word about what is not."""
+        text, truncated, _ = read_log(self.stderr)
+        return text if truncated is False else _read(self.stderr, 0, HEAD_BYTES) + "\n" + self.stderr_tail()
+
+    def bound(self) -> None:
+        """Give back the disk that the middle of a long stderr takes."""
+        try:
+            size = self.stderr.stat().st_size
+        except FileNotFoundError:
+            return
+        if size > MAX_LOG_BYTES + SLACK_BYTES:
+            punch(self.stderr, HEAD_BYTES, size - TAIL_BYTES)
+
+
+def punch(path: Path, start: int, end: int) -> None:
+    """Make a hole of the bytes from `start` to `end`: they read as zeros and take no room; what follows stays put.
+
+    A filesystem that cannot leaves the file as it is.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        mode = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE
+        _libc.fallocate(descriptor, mode, ctypes.c_int64(start), ctypes.c_int64(end - start))
+    finally:
+        os.close(descriptor)
+
+
+def read_log(path: Path) -> LogText:
+    """What is kept of a log, with a line in place of what is not. Raises FileNotFoundError."""
+    size = path.stat().st_size
+    if size <= MAX_LOG_BYTES:
+        return LogText(_read(path, 0, size), truncated=False, next_offset=size)
+    left_out = size - HEAD_BYTES - TAIL_BYTES
+    text = f"{_read(path, 0, HEAD_BYTES)}\n[... {left_out} bytes left out ...]\n{_read(path, -TAIL_BYTES, TAIL_BYTES)}"
+    return LogText(text, truncated=True, next_offset=size)
+
+
+def read_log_from(path: Path, offset: int) -> LogText:
+    """What a log has from `offset` on; where that is more than is kept, its end. Raises FileNotFoundError."""
+    size = path.stat().st_size
+    start = max(min(offset, size), size - TAIL_BYTES)
+    return LogText(_read(path, start, size - start), truncated=start > offset, next_offset=size)
+
+
+def _read(path: Path, start: int, size: int) -> str:
+    """`size` bytes from `start` (from the end where it is negative) as text."""
+    try:
+        with path.open("rb") as file:
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(0, end + start) if start < 0 else start)
+            return file.read(size).decode(errors="replace")
+    except FileNotFoundError:
+        return ""

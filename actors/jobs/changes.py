@@ -1,0 +1,228 @@
+"""What each command changes: one function a command, from the command and a turn to its result.
+
+Each checks first and changes after, so that a refusal leaves nothing behind. All run in the Queue's thread.
+"""
+
+import msgspec
+
+from actors.base import JANITOR, render_address
+from actors.jobs import admission
+from actors.jobs.ledger import DRAINING
+from actors.jobs.model import CancelWish, Deleting, Job, new_job_id
+from actors.jobs.states import CANCEL, RETRY, can_retry, describe, is_active
+from actors.jobs.turn import Cause, Turn
+from actors.mail import RemoveFiles, StopRender
+from bus import messages as m
+from bus.errors import Busy, Conflict, Invalid, NotFound
+from bus.limits import MAX_PRIORITY, MIN_PRIORITY
+
+DELETE_REASON = "delete"
+"""The reason of the cancel that a forced delete begins with."""
+
+
+def find(turn: Turn, job_id: str) -> Job:
+    """The job, or `NotFound`."""
+    job = turn.store.job(job_id)
+    if job is None:
+        raise NotFound(f"there is no job {job_id}", {"job_id": job_id})
+    return job
+
+
+def refuse(turn: Turn, job: Job, wish: str) -> Conflict:
+    """The `conflict` for a wish that the job's state does not allow."""
+    return Conflict(f"the job {describe(job.status)}; {wish}", {"job": turn.view(job)})
+
+
+def submit(turn: Turn, command: m.Submit, cause: Cause) -> m.JobResult:
+    """A new job at the end of its priority."""
+    spec = command.job
+    outputs = admission.admit(spec)
+
+    def holder(target: str) -> m.JobView | None:
+        job_id = turn.store.taken_by(target)
+        return turn.view(find(turn, job_id)) if job_id else None
+
+    admission.check_not_taken(outputs, holder)
+    turn.ledger.number += 1
+    number = turn.ledger.number
+    job = Job(
+        number=number, id=new_job_id(), priority=spec.priority, rank=number, name=spec.name, session=spec.session,
+        spec_json=msgspec.json.encode(spec), submitted_by=cause.by or "", created_at=turn.now, outputs=outputs,
+    )  # fmt: skip
+    turn.ledger.count(job, 1)
+    turn.event("job.submitted", {"name": job.name, "priority": job.priority}, job=job, cause=cause)
+    turn.store.add(job)
+    return m.JobResult(turn.view(job, turn.ledger.last_position(job.priority)))
+
+
+def cancel(turn: Turn, command: m.Cancel, cause: Cause) -> m.CancelResult:
+    """A queued job ends at once; a running one when its child has."""
+    job = find(turn, command.job_id)
+    if job.status == "cancelled" or (job.status == "processing" and job.cancel is not None):
+        return m.CancelResult(turn.view(job), changed=False)
+    if not is_active(job.status):
+        raise refuse(turn, job, "there is nothing to cancel")
+    _cancel(turn, job, command.reason, command.notes, cause)
+    return m.CancelResult(turn.view(job), changed=True)
+
+
+def _cancel(turn: Turn, job: Job, reason: str, notes: str | None, cause: Cause) -> None:
+    job.cancel = CancelWish(
+        by=cause.by or "", command_id=cause.command_id, reason=reason, notes=notes, at=turn.now
+    )
+    if job.status == "queued":
+        end_cancelled(turn, job)
+        return
+    job.phase = "stopping"
+    turn.event("job.cancelling", {"reason": reason, "notes": notes}, job=job, cause=cause)
+    turn.save(job)
+    turn.mail(render_address(job.id), StopRender(run=job.runs, why="cancel"))
+
+
+def end_cancelled(turn: Turn, job: Job) -> None:
+    """The job has no child (any more), and somebody wished it to stop."""
+    assert job.cancel is not None
+    turn.move(job, CANCEL)
+    job.cancelled_at = turn.now
+    turn.reset_outputs(job, "cancelled")
+    cause = Cause(job.cancel.by, job.cancel.command_id)
+    turn.event("job.cancelled", {"reason": job.cancel.reason}, job=job, cause=cause)
+    turn.save(job)
+    turn.log("job_cancelled", job_id=job.id, by=job.cancel.by, reason=job.cancel.reason)
+    begin_removal(turn, job)
+
+
+def delete(turn: Turn, command: m.Delete, cause: Cause) -> m.DeleteResult:
+    """Begin a job's removal; the reply in full follows when its files are gone."""
+    job = find(turn, command.job_id)
+    if is_active(job.status) and not command.force:
+        raise refuse(turn, job, "`force` cancels and deletes it")
+    if job.deleting is None:
+        job.deleting = Deleting(
+            by=cause.by, command_id=cause.command_id, kind="deleted", keep_files=command.keep_files
+        )
+        if is_active(job.status) and job.cancel is None:
+            _cancel(turn, job, DELETE_REASON, None, cause)
+        else:
+            turn.save(job)
+            begin_removal(turn, job)
+    return deleting_result(job.id)
+
+
+def deleting_result(job_id: str) -> m.DeleteResult:
+    """What there is to say of a removal that has not ended."""
+    return m.DeleteResult(
+        job_id=job_id, status="deleting", deleted_at=None, removed=[], missing=[], failed=[]
+    )
+
+
+def expire(turn: Turn, job_id: str, *, keep_files: bool) -> None:
+    """Begin the removal of a job whose time is over."""
+    job = find(turn, job_id)
+    job.deleting = Deleting(by=None, command_id=None, kind="expired", keep_files=keep_files)
+    turn.save(job)
+    begin_removal(turn, job)
+
+
+def begin_removal(turn: Turn, job: Job) -> None:
+    """Where the job is to go and has no child any more, have the Janitor remove what it made."""
+    if job.deleting is None or is_active(job.status):
+        return
+    files = [] if job.deleting.keep_files else [(o.path, o.file) for o in job.outputs if o.file is not None]
+    turn.mail(JANITOR, RemoveFiles(job_id=job.id, files=files))
+
+
+def boost(turn: Turn, command: m.Boost, cause: Cause) -> m.BoostResult:
+    """Another place in the queue."""
+    job = find(turn, command.job_id)
+    if job.status != "queued":
+        raise refuse(turn, job, "only queued jobs have a place in the queue")
+    was = job.priority
+    priority, rank = _place(turn, job, command)
+    turn.ledger.count(job, -1)
+    job.priority, job.rank = priority, rank
+    turn.ledger.count(job, 1)
+    data = {"priority": job.priority, "was": was, "front": command.front}
+    turn.event("job.boosted", data, job=job, cause=cause)
+    turn.store.save(job)
+    placed = turn.placed(job)
+    return m.BoostResult(placed, placed.position)
+
+
+def _place(turn: Turn, job: Job, command: m.Boost) -> tuple[int, int]:
+    """Priority and rank that a boost gives."""
+    if command.front:
+        first = turn.store.front()
+        assert first is not None, "the job itself is queued"
+        if first == (job.priority, job.rank):
+            return first
+        return first[0], first[1] - 1
+    if command.priority is not None:
+        return command.priority, job.number
+    assert command.by is not None
+    priority = job.priority + command.by
+    if not MIN_PRIORITY <= priority <= MAX_PRIORITY:
+        raise Invalid.at(
+            "by", f"the priority would be {priority}; it must stay within {MIN_PRIORITY} and {MAX_PRIORITY}"
+        )
+    return priority, job.number
+
+
+def retry(turn: Turn, command: m.Retry, cause: Cause) -> m.JobResult:
+    """A failed job waits again, for the outputs that are not complete."""
+    job = find(turn, command.job_id)
+    if not can_retry(job.status):
+        raise refuse(turn, job, "only failed jobs can be retried")
+    if job.deleting is not None:
+        raise refuse(turn, job, "it is being deleted")
+    wanted = [output for output in job.outputs if not output.is_complete]
+    if not job.spec.overwrite:
+        admission.check_free(wanted)
+
+    def holder(target: str) -> m.JobView | None:
+        job_id = turn.store.taken_by(target, besides=job.number)
+        return turn.view(find(turn, job_id)) if job_id else None
+
+    admission.check_not_taken(wanted, holder)
+    turn.move(job, RETRY)
+    job.attempts_base = job.attempts
+    requeue(turn, job, "retry", cause)
+    return m.JobResult(turn.placed(job))
+
+
+def requeue(turn: Turn, job: Job, why: str, cause: Cause = Cause(), **details: object) -> None:
+    """What goes with every way back into the queue, after the move."""
+    job.error = job.finished_at = job.expires_at = None
+    turn.reset_outputs(job, "pending")
+    turn.event("job.requeued", {"why": why, **details}, job=job, cause=cause)
+    turn.save(job)
+    turn.log("job_requeued", job_id=job.id, why=why)
+
+
+def drain(turn: Turn, command: m.Drain | m.Resume, cause: Cause) -> m.DrainResult:
+    """Whether further jobs are started, from now on and after a restart."""
+    wanted = isinstance(command, m.Drain)
+    if turn.ledger.draining != wanted:
+        turn.ledger.draining = wanted
+        turn.store.set_meta(DRAINING, "1" if wanted else "0")
+        turn.event("daemon.draining" if wanted else "daemon.resumed", {}, cause=cause)
+    return m.DrainResult(draining=wanted)
+
+
+def shutdown(turn: Turn, command: m.Shutdown, cause: Cause) -> m.ShutdownResult:
+    """Begin an ordered stop."""
+    begin_stop(turn, command.mode, cause)
+    return m.ShutdownResult(mode=command.mode)
+
+
+def begin_stop(turn: Turn, mode: str, cause: Cause) -> None:
+    """Start nothing more; in mode `stop` also stop what runs, to be queued again."""
+    if turn.ledger.stopping == "stop":
+        raise Busy("the daemon is stopping")
+    turn.ledger.stopping = "stop" if mode == "stop" else "drain"
+    turn.event("daemon.stopping", {"mode": mode}, cause=cause)
+    turn.log("daemon_stopping", mode=mode, by=cause.by)
+    if mode == "stop":
+        for job_id in sorted(turn.ledger.running):
+            job = find(turn, job_id)
+            turn.mail(render_address(job.id), StopRender(run=job.runs, why="stop"))

@@ -1,0 +1,221 @@
+"""The Queue's front desk: who asked what, whether it was asked before, and when the reply is due.
+
+A reply leaves with the turn that made it, or is held: until the job has ended, until it is deleted, or until the
+asker's patience is over. A held reply comes from the same turn as the event that it waits for.
+"""
+
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+from actors.base import QUEUE
+from actors.jobs import changes
+from actors.jobs.model import Job
+from actors.jobs.states import is_active, is_ended
+from actors.jobs.store import CommandRow
+from actors.jobs.turn import Cause, Turn
+from actors.jobs.waiters import Waiter, Waiters
+from actors.watcher import Watcher
+from bus import codec
+from bus import messages as m
+from bus.errors import Busy, CommandRefused, IdReused, Internal, NotFound, Unavailable
+from bus.hub import Request, refusal_body, result_body
+
+NOT_REMEMBERED = (Busy, Unavailable, Internal)
+"""Refusals that ask to try again: the same command, sent again, is to be looked at anew."""
+
+HANDLERS: dict[type[m.Command], Callable[[Turn, Any, Cause], Any]] = {
+    m.Submit: changes.submit,
+    m.Cancel: changes.cancel,
+    m.Delete: changes.delete,
+    m.Boost: changes.boost,
+    m.Retry: changes.retry,
+    m.Drain: changes.drain,
+    m.Resume: changes.drain,
+    m.Shutdown: changes.shutdown,
+}
+
+
+class Held(NamedTuple):
+    """A reply that this turn decided to hold, for so many `seconds` at most; None is for as long as it takes."""
+
+    request: Request
+    job_id: str
+    until_deleted: bool
+    changed: bool
+    seconds: float | None
+
+
+class Desk:
+    """Takes commands and gives replies. What a turn decides about held replies counts once the turn is on disk."""
+
+    def __init__(self, watcher: Watcher, log: Any) -> None:
+        self._watcher = watcher
+        self._log = log
+        self._waiters = Waiters()
+        self._held: list[Held] = []
+        self._answered: list[Waiter] = []
+
+    def commit(self) -> None:
+        """The turn is on disk."""
+        for waiter in self._answered:
+            self._waiters.remove(waiter)
+        for one in self._held:
+            self.hold(one)
+        self.rollback()
+
+    def rollback(self) -> None:
+        """The turn was not to be."""
+        self._held, self._answered = [], []
+
+    # ------------------------------------------------------------ commands
+
+    def take(self, request: Request, turn: Turn) -> None:
+        """Carry out a command that changes something, or answer it as it was answered before."""
+        command, by = request.command, request.by
+        digest = blake2b(codec.encode(command), digest_size=16).digest()
+        known = turn.commands.get((by, command.id)) or turn.store.command(by, command.id)
+        if known is None:
+            self._carry_out(request, digest, turn)
+        elif known.digest != digest:
+            refusal = IdReused("this id came before with another body; a new command needs a new id")
+            turn.reply(request.envelope, refusal_body(command.id, refusal))
+        elif known.held:
+            self._hold_again(request, known.job_id or "", known.reply, turn)
+        else:
+            turn.reply(request.envelope, known.reply)
+
+    def _carry_out(self, request: Request, digest: bytes, turn: Turn) -> None:
+        command, by = request.command, request.by
+        job_id: str | None = getattr(command, "job_id", None)
+        keys = {"type": str(command.__struct_config__.tag), "by": by, "command_id": command.id}
+        self._log.info("command_received", job_id=job_id, **keys)
+        try:
+            if turn.ledger.stopping is not None and not isinstance(command, m.Shutdown):
+                raise Busy("the daemon is stopping")
+            result = HANDLERS[type(command)](turn, command, Cause.of(request))
+        except CommandRefused as refusal:
+            body = refusal_body(command.id, refusal)
+            turn.reply(request.envelope, body)
+            turn.log("command_refused", job_id=job_id, code=refusal.code, message=refusal.message, **keys)
+            if not isinstance(refusal, NOT_REMEMBERED):
+                turn.audit(request, job_id, refusal.code, refusal.message)
+                turn.remember(CommandRow(by, command.id, digest, turn.now, job_id, 0, body))
+            return
+        body = result_body(command.id, result)
+        if isinstance(command, m.Submit):
+            job_id = result.job.id
+        turn.audit(request, job_id, "ok")
+        turn.log("command_done", job_id=job_id, **keys)
+        held = self._wants_hold(request, job_id, result, turn)
+        turn.remember(CommandRow(by, command.id, digest, turn.now, job_id, int(held is not None), body))
+        if held is None:
+            turn.reply(request.envelope, body)
+        else:
+            self._held.append(held)
+
+    def _wants_hold(self, request: Request, job_id: str | None, result: Any, turn: Turn) -> Held | None:
+        """Whether this reply waits, and for what. A delete that only the file system delays is always waited for."""
+        command = request.command
+        deletes = isinstance(command, m.Delete)
+        job = turn.store.job(job_id) if job_id and (command.wait or deletes) else None
+        if job is None:
+            return None
+        if deletes:
+            waits = bool(command.wait) or not is_active(job.status)
+            return Held(request, job.id, True, True, command.wait or None) if waits else None
+        if is_ended(job.status):
+            return None
+        return Held(request, job.id, False, bool(getattr(result, "changed", True)), command.wait)
+
+    def _hold_again(self, request: Request, job_id: str, first: bytes, turn: Turn) -> None:
+        """A held command was sent again: its client or the daemon had gone meanwhile."""
+        deletes = isinstance(request.command, m.Delete)
+        changed = bool(codec.decode_plain(first)["result"].get("changed", True))
+        job = turn.store.job(job_id)
+        if job is not None and (deletes or not is_ended(job.status)):
+            self._held.append(Held(request, job_id, deletes, changed, request.command.wait or None))
+        else:
+            self._answer(request, _final(request, job_id, job, changed, turn), turn)
+
+    # ------------------------------------------------------------ held replies
+
+    def hold(self, one: Held) -> None:
+        """Hold a reply from now on."""
+        waiter = self._waiters.add(
+            one.request, one.job_id, until_deleted=one.until_deleted, changed=one.changed
+        )
+        if one.seconds is not None:
+            self._watcher.after(one.seconds, QUEUE, f"wait:{waiter.number}")
+
+    def job_ended(self, job: Job, turn: Turn) -> None:
+        """Whoever waits for the job's end hears of it."""
+        for waiter in self._waiters.of(job.id):
+            if not waiter.until_deleted:
+                self._answer_waiter(waiter, _final(waiter.request, job.id, job, waiter.changed, turn), turn)
+        for one in [one for one in self._held if one.job_id == job.id and not one.until_deleted]:
+            self._held.remove(one)
+            self._answer(one.request, _final(one.request, job.id, job, one.changed, turn), turn)
+
+    def job_removed(self, job: Job, result: m.DeleteResult, turn: Turn) -> None:
+        """Whoever waits for the job hears that it is gone; the command that asked for it is noted as answered."""
+        asked = job.deleting
+        if asked is not None and asked.by is not None and asked.command_id is not None:
+            turn.answer(asked.by, asked.command_id, result_body(asked.command_id, result))
+        for waiter in self._waiters.of(job.id):
+            self._answer_waiter(waiter, result, turn)
+        for one in [one for one in self._held if one.job_id == job.id]:
+            self._held.remove(one)
+            self._answer(one.request, result, turn)
+
+    def patience_over(self, number: int, turn: Turn) -> None:
+        """A waiter has waited as long as it wanted to: the job as it stands."""
+        waiter = self._waiters.get(number)
+        if waiter is not None:
+            self._answer_as_it_stands(waiter, turn)
+
+    def answer_all(self, turn: Turn) -> None:
+        """The daemon ends: each job as it stands."""
+        for one in self._held:
+            job = turn.store.job(one.job_id)
+            self._answer(one.request, _final(one.request, one.job_id, job, one.changed, turn), turn)
+        self._held = []
+        for waiter in self._waiters.all():
+            if waiter not in self._answered:
+                self._answer_as_it_stands(waiter, turn)
+
+    def _answer_as_it_stands(self, waiter: Waiter, turn: Turn) -> None:
+        job = turn.store.job(waiter.job_id)
+        self._answer_waiter(waiter, _final(waiter.request, waiter.job_id, job, waiter.changed, turn), turn)
+
+    def _answer_waiter(self, waiter: Waiter, result: Any, turn: Turn) -> None:
+        self._answered.append(waiter)
+        self._answer(waiter.request, result, turn)
+
+    @staticmethod
+    def _answer(request: Request, result: Any, turn: Turn) -> None:
+        command_id = request.command.id
+        refused = isinstance(result, CommandRefused)
+        body = refusal_body(command_id, result) if refused else result_body(command_id, result)
+        if not isinstance(request.command, m.Get):
+            turn.answer(request.by, command_id, body)
+        turn.reply(request.envelope, body)
+
+
+def _final(request: Request, job_id: str, job: Job | None, changed: bool, turn: Turn) -> Any:
+    """What a held command's reply says in the end: its result, or a refusal where the job is gone."""
+    command = request.command
+    if isinstance(command, m.Delete):
+        pending = changes.deleting_result(job_id)
+        if job is not None:
+            return pending
+        return m.DeleteResult(job_id, "deleted", turn.now, pending.removed, pending.missing, pending.failed)
+    if job is None:
+        return NotFound(f"job {job_id} was deleted", {"job_id": job_id})
+    shown = turn.placed(job)
+    if isinstance(command, m.Cancel):
+        # A job that is complete after all was not changed by the cancel that came too late.
+        return m.CancelResult(shown, changed=changed and job.status in ("cancelled", "processing"))
+    if isinstance(command, m.Boost):
+        return m.BoostResult(shown, shown.position)
+    return m.JobResult(shown)

@@ -1,0 +1,43 @@
+"""What the Queue keeps in memory: counts and marks that the store could give, too, but not at every command."""
+
+from collections import Counter
+from typing import Literal
+
+from actors.jobs.model import Job, Live
+from actors.jobs.store import Store
+
+ShutdownMode = Literal["stop", "drain"]
+
+DRAINING = "draining"
+"""The key under which `drain` outlives the daemon."""
+
+
+class Ledger:
+    """Read from the store when the Queue begins, and again after a transaction that failed. One thread's."""
+
+    def __init__(self, store: Store) -> None:
+        self.epoch = store.meta("epoch") or ""
+        self.live: dict[str, Live] = {}
+        self.stopping: ShutdownMode | None = None
+        self.reload(store)
+
+    def reload(self, store: Store) -> None:
+        """Forget what a failed transaction had changed."""
+        self.seq = store.last_seq()
+        self.number = store.last_number()
+        self.statuses = Counter(store.counts())
+        self.queued_at = Counter(store.queued_by_priority())
+        self.running = {job.id for job in store.processing()}
+        self.draining = store.meta(DRAINING) == "1"
+
+    def count(self, job: Job, change: Literal[1, -1]) -> None:
+        """Add a job as it stands, or take it away before it is changed."""
+        self.statuses[job.status] += change
+        if job.status == "queued":
+            self.queued_at[job.priority] += change
+        elif job.status == "processing":
+            (self.running.add if change > 0 else self.running.discard)(job.id)
+
+    def last_position(self, priority: int) -> int:
+        """The 1-based place of the last queued job of a priority: no row is counted for it."""
+        return sum(count for at, count in self.queued_at.items() if at >= priority)

@@ -1,0 +1,196 @@
+"""A job as the daemon keeps it: one row of `jobs` and its rows of `outputs`."""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from bus import messages as m
+
+ID_ALPHABET = "23456789abcdefghijkmnpqrstuvwxyz"
+"""32 signs without 0/o and 1/l, which people mix up when they read an id aloud."""
+
+ID_CHARS = 16
+"""80 random bits: with a million jobs the chance of one collision is 4e-13."""
+
+
+def new_job_id() -> str:
+    """A random job id. Random and not by time, so that a few characters tell two jobs of one minute apart."""
+    bits = secrets.randbits(5 * ID_CHARS)
+    return "".join(ID_ALPHABET[bits >> shift & 31] for shift in range(0, 5 * ID_CHARS, 5))
+
+
+def timestamp(after: float = 0.0) -> str:
+    """Now (or `after` seconds from now) as RFC 3339 UTC with microseconds: such strings sort as their times do."""
+    return (datetime.now(UTC) + timedelta(seconds=after)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+class FileIdentity(Struct, frozen=True):
+    """Which file a completed output made: where any of these differs, it is no longer that file."""
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+
+
+class CancelWish(Struct, frozen=True):
+    """A wish to stop a job, on disk before anything is signalled."""
+
+    by: str
+    command_id: str | None
+    reason: str
+    notes: str | None
+    at: str
+
+    def view(self) -> m.CancelView:
+        """The wish as the bus shows it."""
+        return m.CancelView(by=self.by, reason=self.reason, notes=self.notes, at=self.at)
+
+
+class Deleting(Struct, frozen=True):
+    """A wish to remove a job, on disk before anything is removed."""
+
+    by: str | None
+    command_id: str | None
+    kind: Literal["deleted", "expired"]
+    keep_files: bool
+
+
+class Output(Struct, kw_only=True):
+    """One row of `outputs`. `target` is the path with its folder's links resolved: what decides a collision."""
+
+    index: int
+    path: str
+    target: str
+    name: str | None
+    status: m.OutputStatus = "pending"
+    progress: float | None = 0.0
+    speed: float | None = None
+    size: int | None = None
+    duration: float | None = None
+    width: int | None = None
+    height: int | None = None
+    fps: float | None = None
+    started_at: str | None = None
+    finished_at: str | None = None
+    file: FileIdentity | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """True where its file stands under its real name."""
+        return self.status == "completed"
+
+
+class Job(Struct, kw_only=True, dict=True):
+    """One row of `jobs` with its outputs. Mutable: the Queue changes a copy of its own and saves it.
+
+    `number` is the submit order; `rank` the order within a priority (the number, unless it was put to the front);
+    `runs` counts every start and names the work folders; `attempts` counts the starts that were the job's own doing;
+    `attempts_base` is `attempts` at the last retry, from where `max_attempts` counts anew.
+    """
+
+    number: int
+    id: str
+    seq: int = 0
+    status: m.JobStatus = "queued"
+    phase: m.Phase | None = None
+    priority: int
+    rank: int
+    name: str | None
+    session: str | None
+    spec_json: bytes
+    submitted_by: str
+    created_at: str
+    started_at: str | None = None
+    finished_at: str | None = None
+    cancelled_at: str | None = None
+    expires_at: str | None = None
+    attempts: int = 0
+    attempts_base: int = 0
+    runs: int = 0
+    cancel: CancelWish | None = None
+    error: m.ErrorView | None = None
+    deleting: Deleting | None = None
+    outputs: list[Output] = []
+
+    @cached_property
+    def spec(self) -> m.JobSpec:
+        """What was submitted."""
+        return msgspec.json.decode(self.spec_json, type=m.JobSpec)
+
+    @property
+    def pending(self) -> list[int]:
+        """The indexes of the outputs that are not complete."""
+        return [output.index for output in self.outputs if not output.is_complete]
+
+
+class Live(Struct, frozen=True, kw_only=True):
+    """What is known of a running output and not worth a disk write. Seconds; `progress` 0 to 1."""
+
+    job_id: str
+    run: int
+    index: int
+    phase: m.Phase
+    progress: float | None = None
+    speed: float | None = None
+    eta: float | None = None
+
+
+def view(job: Job, live: Live | None = None, position: int | None = None) -> m.JobView:
+    """The job as the bus shows it."""
+    if live is not None and (job.status != "processing" or live.run != job.runs):
+        live = None
+    outputs = [
+        _output_view(output, live if live and live.index == output.index else None) for output in job.outputs
+    ]
+    known = [output.progress for output in outputs if output.progress is not None]
+    phase = live.phase if live and job.phase == "rendering" else job.phase
+    return m.JobView(
+        id=job.id,
+        seq=job.seq,
+        name=job.name,
+        session=job.session,
+        priority=job.priority,
+        metadata=job.spec.metadata,
+        status=job.status,
+        phase=phase,
+        position=position,
+        progress=round(sum(known) / len(outputs), 4) if len(known) == len(outputs) else None,
+        attempts=job.attempts,
+        max_attempts=job.spec.max_attempts,
+        submitted_by=job.submitted_by,
+        created_at=job.created_at,
+        started_at=job.started_at,
+        finished_at=job.finished_at,
+        cancelled_at=job.cancelled_at,
+        expires_at=job.expires_at,
+        cancel=job.cancel.view() if job.cancel else None,
+        error=job.error,
+        outputs=outputs,
+        completed_outputs=sum(output.is_complete for output in job.outputs),
+        total_outputs=len(outputs),
+    )
+
+
+def _output_view(output: Output, live: Live | None) -> m.OutputView:
+    rendering = live is not None and output.status == "rendering"
+    return m.OutputView(
+        index=output.index,
+        name=output.name,
+        path=output.path,
+        status=output.status,
+        progress=live.progress if live and rendering else output.progress,
+        speed=live.speed if live and rendering else output.speed,
+        eta=live.eta if live and rendering else None,
+        size=output.size,
+        duration=output.duration,
+        width=output.width,
+        height=output.height,
+        fps=output.fps,
+        started_at=output.started_at,
+        finished_at=output.finished_at,
+    )

@@ -1,0 +1,153 @@
+-- Every statement the store and the archive use, by name.
+
+-- name: meta_get
+SELECT value FROM meta WHERE key = ?;
+
+-- name: meta_set
+INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value;
+
+-- name: job_insert
+INSERT INTO jobs (number, id, seq, status, phase, priority, rank, name, session, spec, submitted_by, created_at,
+    started_at, finished_at, cancelled_at, expires_at, attempts, attempts_base, runs, cancel, error, deleting)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: job_update
+UPDATE jobs SET seq = ?, status = ?, phase = ?, priority = ?, rank = ?, started_at = ?, finished_at = ?,
+    cancelled_at = ?, expires_at = ?, attempts = ?, attempts_base = ?, runs = ?, cancel = ?, error = ?, deleting = ?
+WHERE number = ?;
+
+-- name: job_delete
+DELETE FROM jobs WHERE number = ?;
+
+-- name: job_by_id
+SELECT * FROM jobs WHERE id = ?;
+
+-- name: jobs_processing
+SELECT * FROM jobs WHERE status = 'processing' ORDER BY number;
+
+-- name: jobs_deleting
+SELECT * FROM jobs WHERE deleting IS NOT NULL ORDER BY number;
+
+-- name: jobs_expired
+SELECT id FROM jobs WHERE expires_at <= ? AND deleting IS NULL ORDER BY expires_at LIMIT ?;
+
+-- name: job_ids
+SELECT id FROM jobs WHERE id = ?;
+
+-- name: next_queued
+SELECT * FROM jobs WHERE status = 'queued' ORDER BY priority DESC, rank LIMIT 1;
+
+-- name: front_of_queue
+SELECT priority, rank FROM jobs WHERE status = 'queued' ORDER BY priority DESC, rank LIMIT 1;
+
+-- name: count_higher
+SELECT count(*) FROM jobs WHERE status = 'queued' AND priority > ?;
+
+-- name: count_before
+SELECT count(*) FROM jobs WHERE status = 'queued' AND priority = ? AND rank < ?;
+
+-- name: counts
+SELECT status, count(*) FROM jobs GROUP BY status;
+
+-- name: last_number
+SELECT ifnull(max(number), 0) FROM jobs;
+
+-- name: output_insert
+INSERT INTO outputs (job, position, path, target, name, status, progress, speed, size, duration, width, height, fps,
+    started_at, finished_at, file, active)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1);
+
+-- name: output_update
+UPDATE outputs SET status = ?, progress = ?, speed = ?, size = ?, duration = ?, width = ?, height = ?, fps = ?,
+    started_at = ?, finished_at = ?, file = ?, active = ?
+WHERE job = ? AND position = ?;
+
+-- name: outputs_of
+SELECT position, path, target, name, status, progress, speed, size, duration, width, height, fps, started_at,
+    finished_at, file
+FROM outputs WHERE job = ? ORDER BY position;
+
+-- name: taken_by
+SELECT jobs.id FROM outputs JOIN jobs ON jobs.number = outputs.job
+WHERE outputs.target = ? AND outputs.active = 1 AND jobs.number IS NOT ? LIMIT 1;
+
+-- name: attempt_start
+INSERT INTO attempts (job, run, position, started_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING;
+
+-- name: attempt_end
+UPDATE attempts SET finished_at = ?, outcome = ?, exit_status = ? WHERE job = ? AND run = ? AND position = ?;
+
+-- name: attempt_latest
+SELECT run, position FROM attempts WHERE job = ?1 AND (?2 IS NULL OR run = ?2) AND (?3 IS NULL OR position = ?3)
+ORDER BY run DESC, started_at DESC, position DESC LIMIT 1;
+
+-- name: event_insert
+INSERT INTO events (seq, job_id, body) VALUES (?, ?, ?);
+
+-- name: events_after
+SELECT body FROM events WHERE seq > ? ORDER BY seq LIMIT ?;
+
+-- name: events_of_job_after
+SELECT body FROM events WHERE job_id = ? AND seq > ? ORDER BY seq LIMIT ?;
+
+-- name: seq_bounds
+SELECT (SELECT min(seq) FROM events), ifnull((SELECT max(seq) FROM events), 0);
+
+-- name: command_find
+SELECT digest, job_id, held, reply FROM commands WHERE asked_by = ? AND id = ?;
+
+-- name: command_insert
+INSERT INTO commands (asked_by, id, digest, at, job_id, held, reply) VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: command_answered
+UPDATE commands SET held = 0, reply = ? WHERE asked_by = ? AND id = ?;
+
+-- name: commands_prune
+DELETE FROM commands WHERE rowid IN (SELECT rowid FROM commands WHERE at < ? AND held = 0 ORDER BY at LIMIT ?);
+
+-- name: audit_insert
+INSERT INTO audit (at, asked_by, type, job_id, command_id, outcome, message) VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: audit_after
+SELECT seq, at, asked_by, type, job_id, command_id, outcome, message FROM audit WHERE seq > ? ORDER BY seq LIMIT ?;
+
+-- name: audit_last
+SELECT ifnull(max(seq), 0) FROM audit;
+
+-- Pages of `list`. A page begins after the last row of the one before, so that it costs the same wherever it is.
+
+-- name: list_newest
+SELECT * FROM jobs WHERE number < ? ORDER BY number DESC LIMIT ?;
+
+-- name: list_oldest
+SELECT * FROM jobs WHERE number > ? ORDER BY number LIMIT ?;
+
+-- name: list_status_newest
+SELECT * FROM jobs WHERE status = ? AND number < ? ORDER BY number DESC LIMIT ?;
+
+-- name: list_status_oldest
+SELECT * FROM jobs WHERE status = ? AND number > ? ORDER BY number LIMIT ?;
+
+-- name: list_session_newest
+SELECT * FROM jobs WHERE session = ? AND status IN (SELECT value FROM json_each(?)) AND number < ?
+ORDER BY number DESC LIMIT ?;
+
+-- name: list_session_oldest
+SELECT * FROM jobs WHERE session = ? AND status IN (SELECT value FROM json_each(?)) AND number > ?
+ORDER BY number LIMIT ?;
+
+-- name: list_prefix
+SELECT * FROM jobs WHERE id > ?1 AND id >= ?2 AND id < ?3 AND status IN (SELECT value FROM json_each(?4))
+    AND (?5 IS NULL OR session = ?5)
+ORDER BY id LIMIT ?6;
+
+-- name: list_queue_same_priority
+SELECT * FROM jobs WHERE status = 'queued' AND priority = ?1 AND rank > ?2 AND (?3 IS NULL OR session = ?3)
+ORDER BY rank LIMIT ?4;
+
+-- name: list_queue_lower_priority
+SELECT * FROM jobs WHERE status = 'queued' AND priority < ?1 AND (?2 IS NULL OR session = ?2)
+ORDER BY priority DESC, rank LIMIT ?3;
+
+-- name: queued_by_priority
+SELECT priority, count(*) FROM jobs WHERE status = 'queued' GROUP BY priority;

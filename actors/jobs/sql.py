@@ -1,0 +1,72 @@
+"""The named statements of queries.sql, the numbered migrations, and rows turned into jobs."""
+
+import re
+import sqlite3
+from functools import cache
+from importlib import resources
+from typing import Any, TypeVar
+
+import msgspec
+
+from actors.jobs.model import CancelWish, Deleting, FileIdentity, Job, Output
+from bus import messages as m
+
+NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+
+encode_json = msgspec.json.encode
+
+T = TypeVar("T")
+
+
+@cache
+def queries() -> dict[str, str]:
+    """The statements of queries.sql by name."""
+    text = resources.files(__package__).joinpath("queries.sql").read_text()
+    _, *pieces = NAME.split(text)
+    return {
+        name: "\n".join(line for line in body.splitlines() if not line.startswith("--")).strip()
+        for name, body in zip(pieces[::2], pieces[1::2], strict=True)
+    }
+
+
+def migrations() -> list[str]:
+    """The scripts that build the schema, in order: the first takes an empty file to version 1."""
+    folder = resources.files(__package__).joinpath("migrations")
+    found = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
+    return [folder.joinpath(name).read_text() for name in found]
+
+
+def load_job(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Job:
+    """A row of `jobs` and its rows of `outputs`."""
+    (number, job_id, seq, status, phase, priority, rank, name, session, spec, submitted_by, created_at, started_at,
+     finished_at, cancelled_at, expires_at, attempts, attempts_base, runs, cancel, error, deleting) = row  # fmt: skip
+    return Job(
+        number=number, id=job_id, seq=seq, status=status, phase=phase, priority=priority, rank=rank, name=name,
+        session=session, spec_json=spec, submitted_by=submitted_by, created_at=created_at, started_at=started_at,
+        finished_at=finished_at, cancelled_at=cancelled_at, expires_at=expires_at, attempts=attempts,
+        attempts_base=attempts_base, runs=runs,
+        cancel=decode_optional(cancel, CancelWish),
+        error=decode_optional(error, m.ErrorView),
+        deleting=decode_optional(deleting, Deleting),
+        outputs=[_output(row) for row in connection.execute(queries()["outputs_of"], (number,))],
+    )  # fmt: skip
+
+
+def _output(row: tuple[Any, ...]) -> Output:
+    (index, path, target, name, status, progress, speed, size, duration, width, height, fps, started_at,
+     finished_at, file) = row  # fmt: skip
+    return Output(
+        index=index, path=path, target=target, name=name, status=status, progress=progress, speed=speed, size=size,
+        duration=duration, width=width, height=height, fps=fps, started_at=started_at, finished_at=finished_at,
+        file=decode_optional(file, FileIdentity),
+    )  # fmt: skip
+
+
+def encode_optional(value: msgspec.Struct | None) -> bytes | None:
+    """A small struct for a JSON column."""
+    return None if value is None else encode_json(value)
+
+
+def decode_optional(raw: bytes | None, kind: type[T]) -> T | None:
+    """A small struct from a JSON column."""
+    return None if raw is None else msgspec.json.decode(raw, type=kind)

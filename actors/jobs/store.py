@@ -1,0 +1,310 @@
+"""The store: one SQLite file that only the Queue writes. What a transaction has written is on disk when it ends."""
+
+import os
+import sqlite3
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from actors.jobs.model import Job, Output
+from actors.jobs.sql import encode_optional, load_job, migrations, queries
+from actors.jobs.states import is_active
+
+FILE_NAME = "rushes.sqlite3"
+
+BUSY_SECONDS = 5.0
+"""How long SQLite waits for another process' lock (an operator's `sqlite3` shell) before a commit is refused."""
+
+PRUNE_BATCH = 1000
+"""Old commands removed in one transaction: some milliseconds' work."""
+
+
+class StoreError(Exception):
+    """Something is wrong with the store."""
+
+
+class StoreUnavailable(StoreError):
+    """It could not be written now: the disk is full or failing, or another process holds its lock."""
+
+
+class StoreUnusable(StoreError):
+    """The file is no store of this version; the message says what to do."""
+
+
+class CommandRecord(NamedTuple):
+    """A command that was answered before. `held`: its reply waits for the job."""
+
+    digest: bytes
+    job_id: str | None
+    held: bool
+    reply: bytes
+
+
+class EventRow(NamedTuple):
+    """A durable event as it will be published."""
+
+    seq: int
+    job_id: str | None
+    body: bytes
+
+
+class AuditRow(NamedTuple):
+    """One command and what came of it."""
+
+    at: str
+    asked_by: str
+    type: str
+    job_id: str | None
+    command_id: str
+    outcome: str
+    message: str | None
+
+
+class CommandRow(NamedTuple):
+    """A command to be remembered."""
+
+    asked_by: str
+    id: str
+    digest: bytes
+    at: str
+    job_id: str | None
+    held: int
+    reply: bytes
+
+
+def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    """A connection for the calling thread."""
+    mode = "ro" if read_only else "rwc"
+    uri = f"file:{sqlite_quote(path)}?mode={mode}"
+    connection = sqlite3.connect(
+        uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, cached_statements=256
+    )
+    connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+def sqlite_quote(path: Path) -> str:
+    """A path as the file part of a SQLite URI (sqlite.org/uri.html: `%`, `?` and `#` are escaped)."""
+    return os.fspath(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+
+
+class Store:
+    """Opened, used and closed by one thread. Every method that writes belongs within a `transaction`.
+
+    Raises:
+        StoreUnusable: the file is damaged, or of a newer Rushes.
+        StoreUnavailable: the disk does not take it.
+
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE_NAME
+        try:
+            self._connection = connect(self.path, read_only=False)
+            self._migrate()
+        except sqlite3.OperationalError as error:
+            raise StoreUnavailable(f"{self.path}: {error}") from error
+        except sqlite3.DatabaseError as error:
+            raise StoreUnusable(
+                f"{self.path} is damaged ({error}); restore a backup, or move it away"
+            ) from error
+        self._queries = queries()
+
+    def _migrate(self) -> None:
+        execute = self._connection.execute
+        execute("PRAGMA journal_mode = WAL")
+        execute("PRAGMA synchronous = FULL")  # a commit is on disk when it returns
+        scripts = migrations()
+        version: int = execute("PRAGMA user_version").fetchone()[0]
+        if version > len(scripts):
+            raise StoreUnusable(
+                f"{self.path} has schema {version}, made by a newer Rushes; this one knows up to {len(scripts)}: "
+                "run the newer version, or another data folder"
+            )
+        for number, script in enumerate(scripts[version:], start=version + 1):
+            self._connection.executescript(
+                f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;"
+            )
+        epoch = "INSERT INTO meta (key, value) VALUES ('epoch', ?) ON CONFLICT DO NOTHING"
+        execute(epoch, (str(uuid.uuid4()),))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    # ------------------------------------------------------------ transactions
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """What is written within is on disk when it ends; where it raises, nothing of it is.
+
+        Raises:
+            StoreUnavailable: the disk or a lock did not let it.
+
+        """
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            yield
+            self._connection.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            raise StoreUnavailable(f"{self.path}: {error}") from error
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+    def _execute(self, name: str, *values: Any) -> sqlite3.Cursor:
+        return self._connection.execute(self._queries[name], values)
+
+    def _one(self, name: str, *values: Any) -> Any:
+        row = self._execute(name, *values).fetchone()
+        return None if row is None else row[0]
+
+    # ------------------------------------------------------------ meta
+
+    def meta(self, key: str) -> str | None:
+        """A value kept with the store."""
+        value: str | None = self._one("meta_get", key)
+        return value
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Keep a value with the store."""
+        self._execute("meta_set", key, value)
+
+    # ------------------------------------------------------------ jobs
+
+    def add(self, job: Job) -> None:
+        """A new job with its outputs."""
+        self._execute(
+            "job_insert", job.number, job.id, job.seq, job.status, job.phase, job.priority, job.rank, job.name,
+            job.session, job.spec_json, job.submitted_by, job.created_at, job.started_at, job.finished_at,
+            job.cancelled_at, job.expires_at, job.attempts, job.attempts_base, job.runs, encode_optional(job.cancel),
+            encode_optional(job.error), encode_optional(job.deleting),
+        )  # fmt: skip
+        self._connection.executemany(
+            self._queries["output_insert"],
+            [
+                (job.number, o.index, o.path, o.target, o.name, o.status, o.progress, o.speed, o.size, o.duration,
+                 o.width, o.height, o.fps, o.started_at, o.finished_at, encode_optional(o.file))
+                for o in job.outputs
+            ],
+        )  # fmt: skip
+
+    def save(self, job: Job, *outputs: Output) -> None:
+        """What has changed of a job, and of those of its outputs that have."""
+        self._execute(
+            "job_update", job.seq, job.status, job.phase, job.priority, job.rank, job.started_at, job.finished_at,
+            job.cancelled_at, job.expires_at, job.attempts, job.attempts_base, job.runs, encode_optional(job.cancel),
+            encode_optional(job.error), encode_optional(job.deleting), job.number,
+        )  # fmt: skip
+        active = int(is_active(job.status))
+        for o in outputs:
+            self._execute(
+                "output_update", o.status, o.progress, o.speed, o.size, o.duration, o.width, o.height, o.fps,
+                o.started_at, o.finished_at, encode_optional(o.file), active, job.number, o.index,
+            )  # fmt: skip
+
+    def remove(self, job: Job) -> None:
+        """A job and its outputs and attempts."""
+        self._execute("job_delete", job.number)
+
+    def job(self, job_id: str) -> Job | None:
+        """The job of that id."""
+        row = self._execute("job_by_id", job_id).fetchone()
+        return None if row is None else load_job(self._connection, row)
+
+    def processing(self) -> list[Job]:
+        """The jobs that run, or ran when the daemon ended."""
+        return self._jobs("jobs_processing")
+
+    def deleting(self) -> list[Job]:
+        """The jobs that are to be removed."""
+        return self._jobs("jobs_deleting")
+
+    def expired(self, now: str, limit: int) -> list[str]:
+        """The ids of jobs whose time is over, the longest gone first."""
+        return [job_id for (job_id,) in self._execute("jobs_expired", now, limit)]
+
+    def next_queued(self) -> Job | None:
+        """The job that is to start next."""
+        row = self._execute("next_queued").fetchone()
+        return None if row is None else load_job(self._connection, row)
+
+    def _jobs(self, name: str) -> list[Job]:
+        rows = self._execute(name).fetchall()
+        return [load_job(self._connection, row) for row in rows]
+
+    def front(self) -> tuple[int, int] | None:
+        """Priority and rank of the job that is to start next."""
+        row: tuple[int, int] | None = self._execute("front_of_queue").fetchone()
+        return row
+
+    def position(self, job: Job) -> int | None:
+        """The 1-based place of a queued job. Counts index entries: some 10 ms for each million before it."""
+        return position(self._connection, job)
+
+    def counts(self) -> dict[str, int]:
+        """How many jobs there are of each status that occurs."""
+        return dict(self._execute("counts").fetchall())
+
+    def queued_by_priority(self) -> dict[int, int]:
+        """How many jobs are queued at each priority that occurs."""
+        return dict(self._execute("queued_by_priority").fetchall())
+
+    def last_number(self) -> int:
+        """The highest submit number given."""
+        return int(self._one("last_number"))
+
+    def taken_by(self, target: str, besides: int | None = None) -> str | None:
+        """The id of an active job (other than number `besides`) that is to write `target`."""
+        job_id: str | None = self._one("taken_by", target, besides)
+        return job_id
+
+    # ------------------------------------------------------------ attempts
+
+    def start_attempt(self, job: Job, index: int, at: str) -> None:
+        """An FFmpeg run began."""
+        self._execute("attempt_start", job.number, job.runs, index, at)
+
+    def end_attempt(self, job: Job, index: int, at: str, outcome: str, exit_status: int | None) -> None:
+        """An FFmpeg run ended."""
+        self._execute("attempt_end", at, outcome, exit_status, job.number, job.runs, index)
+
+    # ------------------------------------------------------------ events, commands, audit
+
+    def last_seq(self) -> int:
+        """The seq of the last durable event."""
+        return int(self._execute("seq_bounds").fetchone()[1])
+
+    def command(self, asked_by: str, command_id: str) -> CommandRecord | None:
+        """The command of that id that this identity sent before."""
+        row = self._execute("command_find", asked_by, command_id).fetchone()
+        return None if row is None else CommandRecord(row[0], row[1], bool(row[2]), row[3])
+
+    def answer(self, asked_by: str, command_id: str, reply: bytes) -> None:
+        """The reply that a held command got in the end."""
+        self._execute("command_answered", reply, asked_by, command_id)
+
+    def write(self, events: list[EventRow], commands: list[CommandRow], audit: list[AuditRow]) -> None:
+        """What a turn has to record, in as few statements as can be."""
+        for name, rows in (("event_insert", events), ("command_insert", commands), ("audit_insert", audit)):
+            if rows:
+                self._connection.executemany(self._queries[name], rows)
+
+    def prune_commands(self, before: str) -> int:
+        """Forget some of the commands older than `before`; how many."""
+        return self._execute("commands_prune", before, PRUNE_BATCH).rowcount
+
+    def unknown(self, ids: list[str]) -> list[str]:
+        """Those of `ids` that are no job's."""
+        return [job_id for job_id in ids if self._one("job_ids", job_id) is None]
+
+
+def position(connection: sqlite3.Connection, job: Job) -> int | None:
+    """The 1-based place of a job among the queued, None where it is not queued."""
+    if job.status != "queued":
+        return None
+    higher = connection.execute(queries()["count_higher"], (job.priority,)).fetchone()[0]
+    before = connection.execute(queries()["count_before"], (job.priority, job.rank)).fetchone()[0]
+    return int(higher) + int(before) + 1

@@ -1,0 +1,183 @@
+"""One turn of the Queue: everything that a batch of messages changes, in one transaction, and what is then said of it.
+
+Nothing is sent before the transaction is on disk. Every change of a job's status goes through `move`, and every
+durable event through `event`.
+"""
+
+from typing import Any, NamedTuple
+
+from actors.jobs.ledger import Ledger
+from actors.jobs.model import Job, timestamp, view
+from actors.jobs.states import is_ended, next_status
+from actors.jobs.store import AuditRow, CommandRow, EventRow, Store
+from actors.mail import Mail
+from bus import codec
+from bus import messages as m
+from bus.hub import Request
+
+
+class Cause(NamedTuple):
+    """Who asked, and with which command; nobody did where both are None."""
+
+    by: str | None = None
+    command_id: str | None = None
+
+    @classmethod
+    def of(cls, request: Request) -> "Cause":
+        """The cause that a command is."""
+        return cls(request.by, request.command.id)
+
+
+NOBODY = Cause()
+
+WITH_VIEW = frozenset({"job.completed", "job.failed", "job.cancelled"})
+"""The events that end a job carry its view as `data.job`."""
+
+
+class Published(NamedTuple):
+    """An event on its way out."""
+
+    topic: str
+    body: bytes
+
+
+class Line(NamedTuple):
+    """A line for the log."""
+
+    level: str
+    name: str
+    keys: dict[str, Any]
+
+
+class Turn:
+    """Collects what is to be written, and what is to be sent once it is. Lives for one transaction."""
+
+    def __init__(self, store: Store, ledger: Ledger) -> None:
+        self.store = store
+        self.ledger = ledger
+        self.now = timestamp()
+        self.published: list[Published] = []
+        self.mails: list[tuple[str, Mail]] = []
+        self.replies: list[tuple[tuple[bytes, ...], bytes]] = []
+        self.lines: list[Line] = []
+        self.ended: list[Job] = []
+        self.commands: dict[tuple[str, str], CommandRow] = {}
+        self._events: list[EventRow] = []
+        self._audit: list[AuditRow] = []
+
+    # ------------------------------------------------------------ the one way a status changes
+
+    def move(self, job: Job, trigger: str) -> None:
+        """Take `job` where `trigger` leads from its status. Raises `IllegalMove`.
+
+        The caller sets what else belongs to the move, then tells of it with `event`, then saves.
+        """
+        self.ledger.count(job, -1)
+        was, status = job.status, next_status(job.status, trigger)
+        job.status = status  # type: ignore[assignment] # the table holds the protocol's statuses
+        self.ledger.count(job, 1)
+        job.phase = "starting" if status == "processing" else None
+        if was == "processing":
+            self.ledger.live.pop(job.id, None)
+        if is_ended(status):
+            job.finished_at = self.now
+            job.expires_at = timestamp(job.spec.ttl)
+            self.ended.append(job)
+
+    # ------------------------------------------------------------ events
+
+    def event(
+        self, kind: str, data: dict[str, Any], *, job: Job | None = None, cause: Cause = NOBODY
+    ) -> None:
+        """A durable event: `kind` is `job.…` or `daemon.…`. Gives the job its seq; `data` may hold structs."""
+        self.ledger.seq += 1
+        seq = self.ledger.seq
+        if job is not None:
+            job.seq = seq
+        event = m.Event(
+            seq=seq,
+            at=self.now,
+            type=kind,
+            job_id=job.id if job else None,
+            session=job.session if job else None,
+            by=cause.by,
+            command_id=cause.command_id,
+            data=data,
+        )
+        if job is not None and kind in WITH_VIEW:
+            data["job"] = self.view(job)
+        body = codec.encode(event)
+        self._events.append(EventRow(seq, event.job_id, body))
+        self.published.append(Published(event.topic, body))
+
+    def ephemeral(self, kind: str, data: dict[str, Any], job: Job | None = None) -> None:
+        """An event that is not stored and may be dropped."""
+        event = m.Event(
+            seq=None, at=self.now, type=kind, job_id=job.id if job else None,
+            session=job.session if job else None, by=None, command_id=None, data=data,
+        )  # fmt: skip
+        self.published.append(Published(event.topic, codec.encode(event)))
+
+    # ------------------------------------------------------------ jobs
+
+    def view(self, job: Job, position: int | None = None) -> m.JobView:
+        """The job as it stands in this turn."""
+        return view(job, self.ledger.live.get(job.id), position)
+
+    def placed(self, job: Job) -> m.JobView:
+        """The same, with its place in the queue where it has one."""
+        return self.view(job, self.store.position(job))
+
+    def reset_outputs(self, job: Job, status: m.OutputStatus) -> None:
+        """Give every output that is not complete this status."""
+        for output in job.outputs:
+            if not output.is_complete:
+                output.status = status
+                if status == "pending":
+                    output.progress, output.speed, output.started_at, output.finished_at = (
+                        0.0,
+                        None,
+                        None,
+                        None,
+                    )
+                elif status == "cancelled":
+                    output.finished_at = output.finished_at or self.now
+
+    def save(self, job: Job) -> None:
+        """Write the job and all its outputs."""
+        self.store.save(job, *job.outputs)
+
+    # ------------------------------------------------------------ what is said
+
+    def mail(self, address: str, message: Mail) -> None:
+        """For another actor, once this turn is on disk."""
+        self.mails.append((address, message))
+
+    def reply(self, envelope: tuple[bytes, ...], body: bytes) -> None:
+        """For the client that asked, once this turn is on disk."""
+        self.replies.append((envelope, body))
+
+    def remember(self, row: CommandRow) -> None:
+        """The command and its reply, for when it comes again."""
+        self.commands[row.asked_by, row.id] = row
+
+    def answer(self, asked_by: str, command_id: str, reply: bytes) -> None:
+        """The reply that a remembered command gets in the end."""
+        row = self.commands.get((asked_by, command_id))
+        if row is not None:
+            self.commands[asked_by, command_id] = row._replace(held=0, reply=reply)
+        else:
+            self.store.answer(asked_by, command_id, reply)
+
+    def audit(self, request: Request, job_id: str | None, outcome: str, message: str | None = None) -> None:
+        """Who changed what."""
+        kind = str(request.command.__struct_config__.tag)
+        self._audit.append(AuditRow(self.now, request.by, kind, job_id, request.command.id, outcome, message))
+
+    def log(self, name: str, *, level: str = "info", **keys: Any) -> None:
+        """A line for the log, once this turn is on disk."""
+        self.lines.append(Line(level, name, keys))
+
+    def write(self) -> None:
+        """Hand what was collected to the store, within its transaction."""
+        self.store.write(self._events, list(self.commands.values()), self._audit)

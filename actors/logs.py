@@ -1,0 +1,100 @@
+"""The daemon's log: one line for each thing that happened, with a name from this catalogue.
+
+`job_id`, `command_id`, `by` and `actor` stand in every line to which they apply.
+"""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any, Literal
+
+import msgspec
+import structlog
+
+CATALOGUE: dict[str, str] = {
+    # the daemon
+    "daemon_starting": "the process runs: version, pid, data folder, bus, slots",
+    "ffmpeg_found": "which FFmpeg will be used: path, version",
+    "daemon_ready": "commands are taken",
+    "daemon_stopping": "an ordered stop began: mode, and by whom or by which signal",
+    "daemon_stopped": "everything has ended in order: exit status",
+    "daemon_failed": "the daemon ends because it cannot go on: why",
+    "actor_died": "an actor ended with an error: address, error, traceback",
+    "actor_restarted": "it was started again: address, restarts within the window",
+    "restart_budget_spent": "too many restarts in too short a time; the daemon ends, its children run on",
+    # commands
+    "command_received": "a command that changes something arrived: type, by, command_id",
+    "command_done": "it was carried out and is on disk: type, by, command_id, job_id",
+    "command_refused": "it was refused: type, by, command_id, code, message",
+    "command_failed": "a defect showed while it was handled; nothing was changed: traceback",
+    "reply_dropped": "a client did not take its reply: why",
+    "store_unavailable": "a transaction could not be written, nothing of it was changed: error",
+    # jobs
+    "job_started": "a job got a slot: run, attempt",
+    "output_started": "FFmpeg was started for an output: output, run",
+    "output_completed": "an output is proved and stands under its name: output, path, size, duration",
+    "child_signalled": "a rung of the stop ladder was taken: stage",
+    "job_completed": "all outputs are proved",
+    "job_failed": "a job failed: code, message, retryable",
+    "job_requeued": "a job waits again: why",
+    "job_cancelled": "a job was cancelled and its process group is empty: by, reason",
+    "job_deleted": "a job is gone: removed, missing, failed",
+    "job_expired": "a job's time was over and it is gone: removed, missing, failed",
+    # renders
+    "child_started": "a process group was made: pid, output, run",
+    "child_adopted": "a child of an earlier daemon was found and taken over: pid, output, run",
+    "child_lost": "a child of an earlier daemon could not be taken over: output, run, why",
+    "child_ended": "a process group is empty: pid, output, run, exit_status",
+    "leftover_removed": "a file that a crash had left was removed: path",
+    "leftover_kept": "a file that a crash had left could not be removed: path, error",
+}
+
+Level = Literal["debug", "info", "warning", "error"]
+
+
+class UnknownLogEvent(KeyError):
+    """A log call with a name that is not in the catalogue."""
+
+
+def _check_name(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if line["event"] not in CATALOGUE:
+        raise UnknownLogEvent(line["event"])
+    return line
+
+
+def _order(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What every line has comes first, so that lines stand under each other."""
+    return {key: line.pop(key) for key in ("at", "level", "event", "actor") if key in line} | dict(line)
+
+
+def _json(line: MutableMapping[str, Any], **_options: object) -> str:
+    return msgspec.json.encode(line, enc_hook=repr).decode()
+
+
+def configure(form: Literal["json", "console"], level: Level) -> None:
+    """Set up the log of this process, to stderr. Once, before any actor."""
+    shared: list[Any] = [
+        structlog.processors.add_log_level,
+        _check_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        _order,
+    ]
+    renderer: list[Any] = (
+        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(serializer=_json)]
+        if form == "json"
+        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), timestamp_key="at")]
+    )
+    structlog.configure(
+        processors=shared + renderer,
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    # pykka logs a dead actor by itself; base.py tells the Supervisor, whose line says more.
+    logging.getLogger("pykka").addHandler(logging.NullHandler())
+    logging.getLogger("pykka").propagate = False
+
+
+def logger(**bound: Any) -> Any:
+    """A logger with keys that stand in each of its lines. Any thread."""
+    return structlog.get_logger(**bound)

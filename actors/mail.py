@@ -1,0 +1,189 @@
+"""What actors say to each other, over the bus. Each struct is one sentence; its docstring says who says it to whom.
+
+`run` counts a job's starts: mail about an earlier run is stale and is left unread.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from actors.jobs.model import FileIdentity, Live
+from bus import messages as m
+
+StopWhy = Literal["cancel", "stop"]
+EndHow = Literal["failed", "stopped", "lost"]
+Stage = Literal["q", "SIGTERM", "SIGKILL"]
+
+
+class Mail(Struct, frozen=True, kw_only=True, tag=True):
+    """Anything one actor sends to another."""
+
+
+# ---------------------------------------------------------------- Queue and Render
+
+
+class StartRender(Mail, frozen=True, kw_only=True):
+    """Queue to Supervisor: render these outputs, or take over what an earlier Render of this run began."""
+
+    job_id: str
+    run: int
+    spec: m.JobSpec
+    pending: list[int]
+    stop: StopWhy | None
+
+
+class StopRender(Mail, frozen=True, kw_only=True):
+    """Queue to Render: the wish is on disk; stop the child and report."""
+
+    run: int
+    why: StopWhy
+
+
+class OutputStarted(Mail, frozen=True, kw_only=True):
+    """Render to Queue: FFmpeg runs for this output."""
+
+    job_id: str
+    run: int
+    index: int
+
+
+class Progressed(Mail, frozen=True, kw_only=True):
+    """Render to Queue: how far it is. `frame` and `out_time` (seconds) are FFmpeg's own count."""
+
+    live: Live
+    frame: int | None
+    fps: float | None
+    out_time: float | None
+    size: int | None
+
+
+class LiveUpdate(Mail, frozen=True, kw_only=True):
+    """Queue to Archive: what to show for a running job; None once it is over."""
+
+    job_id: str
+    live: Live | None
+
+
+class Signalled(Mail, frozen=True, kw_only=True):
+    """Render to Queue: a rung of the ladder was taken."""
+
+    job_id: str
+    run: int
+    index: int
+    stage: Stage
+
+
+class Facts(Struct, frozen=True, kw_only=True):
+    """What a proved output is. Bytes, seconds, pixels."""
+
+    size: int
+    duration: float | None
+    width: int | None
+    height: int | None
+    fps: float | None
+    speed: float | None
+    file: FileIdentity
+
+
+class OutputCompleted(Mail, frozen=True, kw_only=True):
+    """Render to Queue: this output is proved and stands under its real name."""
+
+    job_id: str
+    run: int
+    index: int
+    facts: Facts
+
+
+class RenderEnded(Mail, frozen=True, kw_only=True):
+    """Render to Queue: no child runs and no partial is left. `error` where it failed.
+
+    `stopped`: because it was told to. `lost`: a crash left something that could neither be adopted nor judged.
+    """
+
+    job_id: str
+    run: int
+    index: int | None
+    how: EndHow
+    error: m.ErrorView | None = None
+    exit_status: int | None = None
+
+
+# ---------------------------------------------------------------- the watcher's news
+
+
+class ChildExited(Mail, frozen=True, kw_only=True):
+    """Watcher to Render: the process behind `pid` has ended."""
+
+    pid: int
+
+
+class Tick(Mail, frozen=True, kw_only=True):
+    """Watcher to whoever asked: the time has come. `what` is the asker's own word."""
+
+    what: str
+
+
+# ---------------------------------------------------------------- Queue, Janitor, Supervisor
+
+
+class RemoveFiles(Mail, frozen=True, kw_only=True):
+    """Queue to Janitor: the wish is on disk; remove these files, where they are still the same, and the work folder."""
+
+    job_id: str
+    files: list[tuple[str, FileIdentity]]
+
+
+class FilesRemoved(Mail, frozen=True, kw_only=True):
+    """Janitor to Queue: what became of them."""
+
+    job_id: str
+    removed: list[str]
+    missing: list[str]
+    failed: list[m.FailedRemoval]
+
+
+class SweepDue(Mail, frozen=True, kw_only=True):
+    """Janitor to Queue: look for jobs whose time is over and commands that need not be remembered."""
+
+
+class WorkFolders(Mail, frozen=True, kw_only=True):
+    """Janitor to Queue: these work folders exist."""
+
+    job_ids: list[str]
+
+
+class OrphanedFolders(Mail, frozen=True, kw_only=True):
+    """Queue to Janitor: these belong to no job."""
+
+    job_ids: list[str]
+
+
+class BeginStop(Mail, frozen=True, kw_only=True):
+    """The main thread to Queue: a signal asked for an ordered stop."""
+
+    by: str
+
+
+class QueueDone(Mail, frozen=True, kw_only=True):
+    """Queue to Supervisor: nothing runs any more, and what was promised is on disk."""
+
+
+class ActorDied(Mail, frozen=True, kw_only=True):
+    """Any actor to Supervisor, as its last word."""
+
+    address: str
+    error: str
+
+
+class RenderClosed(Mail, frozen=True, kw_only=True):
+    """Render to Supervisor, as its last word but one: it touches nothing any more, whatever ended it."""
+
+    job_id: str
+    run: int
+
+
+class ActorRestarted(Mail, frozen=True, kw_only=True):
+    """Supervisor to Queue: for the event."""
+
+    address: str
+    error: str

@@ -1,0 +1,69 @@
+"""`rushes boost`: move queued jobs."""
+
+import click
+
+from bus import limits
+from bus.client import Client
+from bus.messages import BoostResult, JobStatus
+from cli import text
+from cli.options import selects, with_client
+from cli.output import say
+from cli.several import Selection, Tally
+
+QUEUED: tuple[JobStatus, ...] = ("queued",)
+
+
+@click.command()
+@selects(*QUEUED)
+@click.option(
+    "--priority",
+    metavar="N",
+    type=click.IntRange(limits.MIN_PRIORITY, limits.MAX_PRIORITY),
+    help="The new one.",
+)
+@click.option("--by", metavar="N", type=int, help="Added to the priority.")
+@click.option("--front", is_flag=True, help="Before every other job.")
+@with_client
+def boost(
+    client: Client,
+    /,
+    *,
+    given: tuple[str, ...],
+    session: str | None,
+    wanted: tuple[JobStatus, ...],
+    priority: int | None,
+    by: int | None,
+    front: bool,
+    as_json: bool,
+) -> None:
+    """Move queued jobs: the higher the priority, the sooner they run.
+
+    Several jobs that go to the front keep their order.
+
+    \b
+    Examples:
+      rushes boost k3xm --front
+      rushes boost --session dailies --by 10
+    """
+    selection = Selection(given, session, wanted)
+    selection.check()
+    if (priority is not None) + (by is not None) + front != 1:
+        raise click.UsageError("where to? give one of --priority, --by and --front")
+    tally = Tally[BoostResult](single=selection.names_one)
+    jobs = tally.jobs(client, selection, QUEUED, order="queue")
+    for job in reversed(jobs) if front else jobs:
+        with tally.of(job.id):
+            tally.results[job.id] = client.boost(job.id, priority=priority, by=by, front=front)
+    if as_json:
+        tally.print_json()
+    else:
+        for job in jobs:
+            if job.id in tally.results:
+                say(_report(tally.results[job.id], alone=len(jobs) == 1))
+    tally.check()
+
+
+def _report(result: BoostResult, *, alone: bool) -> str:
+    # Of several, only the last to be moved has the place that its reply says.
+    place = f", place {result.position} in the queue" if alone and result.position else ""
+    return f"{result.job.id} has priority {result.job.priority}{place}: {text.title(result.job)}"

@@ -1,0 +1,134 @@
+"""`rushes status`, `drain`, `resume` and `shutdown`: the daemon itself."""
+
+import os
+import select
+import time
+from typing import Literal
+
+import click
+
+from bus.client import Client
+from bus.errors import CommandRefused, NoDaemon
+from bus.messages import StatusResult
+from cli import text
+from cli.options import STATUSES, with_client
+from cli.output import note, print_json, say
+from cli.table import state
+
+EXIT_SECONDS = 10.0
+"""What a daemon that no longer answers may take to end; then it is taken for gone (its pid may be another
+machine's, or a container's)."""
+
+LOOK_SECONDS = 1.0
+"""Between two looks at a daemon that is to end."""
+
+
+@click.command()
+@with_client
+def status(client: Client, /, *, as_json: bool) -> None:
+    """The daemon itself: what runs, what waits.
+
+    \b
+    Example:
+      rushes status
+    """
+    result = client.status()
+    if as_json:
+        print_json(result)
+        return
+    draining = click.style("  draining: no further job starts", fg="yellow") if result.draining else ""
+    counts = "  ".join(f"{state(name)} {result.counts.get(name, 0)}" for name in STATUSES)
+    say(f"rushes {result.version}, pid {result.pid}, up {text.span(result.uptime)}, at {client.address}")
+    say(f"{result.running} of {text.count(result.slots, 'slot')} busy, {result.queued} queued{draining}")
+    say(counts)
+
+
+@click.command()
+@with_client
+def drain(client: Client, /, *, as_json: bool) -> None:
+    """Start no further job; those that run go on. It holds until `rushes resume`, over restarts too.
+
+    \b
+    Example:
+      rushes drain && rushes status
+    """
+    result = client.drain()
+    if as_json:
+        print_json(result)
+    else:
+        say("draining: no further job starts until rushes resume")
+
+
+@click.command()
+@with_client
+def resume(client: Client, /, *, as_json: bool) -> None:
+    """Start jobs again.
+
+    \b
+    Example:
+      rushes resume
+    """
+    result = client.resume()
+    if as_json:
+        print_json(result)
+    else:
+        say("resumed: jobs start again")
+
+
+@click.command()
+@click.option(
+    "--mode",
+    type=click.Choice(["stop", "drain"]),
+    default="stop",
+    show_default=True,
+    help="stop: running jobs are stopped and queued again. drain: they finish first.",
+)
+@click.option("--wait", is_flag=True, help="Until the daemon is gone.")
+@with_client
+def shutdown(client: Client, /, *, mode: Literal["stop", "drain"], wait: bool, as_json: bool) -> None:
+    """End the daemon.
+
+    \b
+    Example:
+      rushes shutdown --mode drain --wait
+    """
+    before = client.status()
+    pidfd = _watch(before.pid)
+    result = client.shutdown(mode)
+    if not (as_json or wait):
+        say(f"pid {before.pid} ends" + (" once its running jobs have finished" if mode == "drain" else ""))
+    if wait:
+        _wait(client, before, pidfd)
+        if not as_json:
+            say(f"pid {before.pid} has ended")
+    if as_json:
+        print_json(result)
+
+
+def _watch(pid: int) -> int | None:
+    """A handle on the daemon's process, taken while it lives: afterwards its pid may be another's."""
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None  # it is not on this machine, or behind a pid namespace
+
+
+def _wait(client: Client, before: StatusResult, pidfd: int | None) -> None:
+    """Return once the daemon's process has ended; where that cannot be seen, once nobody answers any more."""
+    running = -1
+    silent_since: float | None = None
+    while pidfd is None or not select.select([pidfd], [], [], LOOK_SECONDS)[0]:
+        try:
+            now = client.status()
+        except CommandRefused:
+            continue  # it is stopping, and too busy to say how far it is
+        except NoDaemon:
+            silent_since = silent_since or time.monotonic()
+            if pidfd is None or time.monotonic() - silent_since > EXIT_SECONDS:
+                return
+            continue
+        if now.started_at != before.started_at:
+            return  # another has taken its place
+        if now.running != running:
+            running = now.running
+            note(f"{text.count(running, 'job')} still running")

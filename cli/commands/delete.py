@@ -1,0 +1,86 @@
+"""`rushes delete`: remove jobs, their record and the files they made."""
+
+from collections.abc import Sequence
+
+import click
+
+from bus.client import Client
+from bus.messages import DeleteResult, JobStatus, JobView
+from cli import text
+from cli.confirm import YES, ask, must_ask
+from cli.options import STATUSES, selects, with_client
+from cli.output import say
+from cli.several import Selection, Tally
+from cli.table import state
+
+WAIT_SECONDS = 60.0
+"""For a running job's child to end: long after the last rung of the stop ladder with its default grace."""
+
+
+@click.command()
+@selects(*STATUSES)
+@click.option("--force", is_flag=True, help="Cancel first what is queued or running.")
+@click.option("--keep-files", is_flag=True, help="Leave the files where they are.")
+@YES
+@with_client
+def delete(
+    client: Client,
+    /,
+    *,
+    given: tuple[str, ...],
+    session: str | None,
+    wanted: tuple[JobStatus, ...],
+    force: bool,
+    keep_files: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Remove jobs, their record and the files they made.
+
+    Asks first. A file that is no longer the one a job made is left alone, and named.
+
+    \b
+    Examples:
+      rushes delete k3xm
+      rushes delete --session dailies --status completed --keep-files --yes
+    """
+    selection = Selection(given, session, wanted)
+    selection.check()
+    asking = must_ask(yes=yes)
+    tally = Tally[DeleteResult](single=selection.names_one)
+    jobs = tally.jobs(client, selection, STATUSES)
+    if asking and jobs:
+        ask(jobs, _question(jobs, force=force, keep_files=keep_files))
+    for job in jobs:
+        with tally.of(job.id):
+            result = client.delete(job.id, force=force, keep_files=keep_files, wait=WAIT_SECONDS)
+            tally.results[job.id] = result
+            if not as_json:
+                say(_report(result))
+    if as_json:
+        tally.print_json()
+    tally.check()
+
+
+def _question(jobs: Sequence[JobView], *, force: bool, keep_files: bool) -> str:
+    active = sum(job.status in ("queued", "processing") for job in jobs)
+    made = sum(job.completed_outputs for job in jobs)
+    parts = [f"Delete {text.count(len(jobs), 'job')}"]
+    if made:
+        parts.append(f"{'but keep' if keep_files else 'and'} {text.count(made, 'file')}")
+    if active:
+        parts.append(f"({active} still to run: {'cancelled first' if force else 'refused without --force'})")
+    return " ".join(parts) + "?"
+
+
+def _report(result: DeleteResult) -> str:
+    """What happened to the job, and to each file."""
+    if result.status == "deleting":
+        return f"{result.job_id} is being deleted: its FFmpeg has not ended after {WAIT_SECONDS:g} s"
+    lines = [f"{result.job_id} deleted"]
+    lines += [f"  removed  {text.clean(path)}" for path in result.removed]
+    lines += [f"  missing  {text.clean(path)}" for path in result.missing]
+    lines += [
+        f"  {state('failed')}   {text.clean(left.path)}: {text.clean(left.message)}" for left in result.failed
+    ]
+    return "\n".join(lines)

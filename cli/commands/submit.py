@@ -1,0 +1,113 @@
+"""`rushes submit`: a job from a command line that reads like FFmpeg's, or from a JSON job spec."""
+
+from typing import Any, BinaryIO
+
+import click
+
+from bus import limits
+from bus.client import Client, job_spec
+from cli.lines import line
+from cli.options import with_client
+from cli.output import is_terminal, print_json, say
+from cli.spec import absolute, from_file, from_paths
+from cli.watch import settle, wait_for
+
+SECONDS = click.FloatRange(min=0)
+
+
+class FFmpegLike(click.Command):
+    """A command in which everything after `--` is FFmpeg's."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take FFmpeg's part away before the rest is read."""
+        at = args.index("--") if "--" in args else len(args)
+        ctx.params["output_args"] = args[at + 1 :]
+        return super().parse_args(ctx, args[:at])
+
+
+def _metadata(_ctx: click.Context, _param: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str] | None:
+    for pair in pairs:
+        if "=" not in pair:
+            raise click.BadParameter(f"{pair!r} is not KEY=VALUE")
+    return {key: value for key, _, value in (pair.partition("=") for pair in pairs)} or None
+
+
+@click.command(cls=FFmpegLike, options_metavar="[OPTIONS]")
+@click.argument("paths", nargs=-1, metavar="INPUT... OUTPUT [-- OUTPUT_ARGS...]")
+@click.option(
+    "--input-args",
+    multiple=True,
+    metavar="ARGS",
+    help="What stands before an input's -i, in one string; the n-th is for the n-th input.",
+)
+@click.option("--spec", type=click.File("rb"), metavar="FILE", help="The job as JSON instead; - is stdin.")
+@click.option("--name", help="What people call the job.")
+@click.option("--session", help="Groups jobs.")
+@click.option(
+    "--priority",
+    metavar="N",
+    type=click.IntRange(limits.MIN_PRIORITY, limits.MAX_PRIORITY),
+    help="The higher, the sooner. [default: 0]",
+)
+@click.option(
+    "--max-attempts",
+    metavar="N",
+    type=click.IntRange(1, limits.MAX_ATTEMPTS),
+    help="Tries. [default: 1]",
+)
+@click.option("--timeout", type=SECONDS, metavar="SECONDS", help="Fail an output that takes longer.")
+@click.option("--stall-timeout", type=SECONDS, metavar="SECONDS", help="Fail an output that makes no progress for so long.")
+@click.option("--overwrite", is_flag=True, default=None, help="Replace an output file that exists.")
+@click.option("--ttl", type=SECONDS, metavar="SECONDS", help="Forget it so long after its end. [default: a day]")
+@click.option(
+    "--metadata",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=_metadata,
+    help="Carried along. May be repeated.",
+)
+@click.option("--wait", is_flag=True, help="Until it has ended; its success is the exit status.")
+@with_client
+def submit(
+    client: Client,
+    /,
+    *,
+    paths: tuple[str, ...],
+    input_args: tuple[str, ...],
+    output_args: list[str],
+    spec: BinaryIO | None,
+    wait: bool,
+    as_json: bool,
+    **fields: Any,
+) -> None:
+    """Queue a job.
+
+    The last path is the output; what follows -- are its arguments, as FFmpeg takes them. Several outputs, and
+    inputs of their own, need --spec; the options then replace what it says. Prints the job's id alone where
+    stdout is no terminal.
+
+    \b
+    Examples:
+      rushes submit in.mov out.mp4 -- -c:v libx264 -crf 23
+      rushes submit --input-args "-ss 10 -t 5" in.mov cut.mp4 --wait
+      rushes submit --input-args "-f lavfi" testsrc2=d=10 bars.mp4
+      id=$(rushes submit --spec job.json)
+    """
+    if spec is None:
+        raw = from_paths(paths, input_args, output_args)
+    elif paths or input_args or output_args:
+        raise click.UsageError("--spec says which files and arguments; give no others")
+    else:
+        raw = from_file(spec)
+    raw |= {name: value for name, value in fields.items() if value is not None}
+    result = client.submit(absolute(job_spec(raw)))
+    job = result.job
+    if not as_json:
+        say(line(job) if is_terminal() else job.id)
+    if wait:
+        views = wait_for(client, [job.id])
+        if as_json:
+            print_json({"job": views[job.id]})
+        settle(views)
+    elif as_json:
+        print_json(result)

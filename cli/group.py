@@ -1,0 +1,172 @@
+"""The group of all commands. A command's module is imported when it is invoked, not before."""
+
+import importlib
+import os
+import sys
+from io import TextIOWrapper
+from typing import NamedTuple
+
+import click
+
+from bus.codec import Undecodable
+from bus.errors import BadAddress, CommandRefused, NoDaemon
+from cli.main import DONE, INTERRUPTED, NO_DAEMON, REFUSED, USAGE
+from cli.output import complain, note, wants_colour
+
+TRACEBACK = "RUSHES_TRACEBACK"
+"""Set in the environment of whoever looks for a defect of this program."""
+
+MAX_HELP_WIDTH = 100
+"""Help is read in lines of at most this, however wide the terminal is."""
+
+
+class Entry(NamedTuple):
+    """Where a command is, and its line in the list."""
+
+    module: str
+    summary: str
+    attribute: str = ""
+    """Its name in the module, where that is not the command's."""
+
+
+SECTIONS = {
+    "Jobs": {
+        "submit": Entry("submit", "Queue a job: rushes submit in.mov out.mp4 -- -c:v libx264"),
+        "wait": Entry("wait", "Wait until jobs have ended; their success is the exit status"),
+        "cancel": Entry("cancel", "Stop jobs, and keep their record"),
+        "delete": Entry("delete", "Remove jobs, their record and the files they made"),
+        "boost": Entry("boost", "Move queued jobs"),
+        "retry": Entry("retry", "Queue failed jobs again"),
+    },
+    "Look": {
+        "list": Entry("list", "Jobs, newest first", "list_jobs"),
+        "show": Entry("show", "One job, whole"),
+        "log": Entry("log", "What FFmpeg said"),
+        "tail": Entry("tail", "Events, as they happen"),
+        "audit": Entry("audit", "Who changed what"),
+        "status": Entry("daemon", "The daemon itself"),
+    },
+    "Daemon": {
+        "serve": Entry("serve", "Run the daemon"),
+        "drain": Entry("daemon", "Start no further job"),
+        "resume": Entry("daemon", "Start jobs again"),
+        "shutdown": Entry("daemon", "End the daemon"),
+        "demo": Entry("demo", "See all of it work on real clips, in a folder of its own"),
+        "completion": Entry("completion", "Print the completion script of a shell"),
+    },
+}
+COMMANDS = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands' names and lines without their modules."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every name, in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported now; an unknown one is wrong usage."""
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            if not cmd_name.startswith("-") and not ctx.resilient_parsing:
+                ctx.fail(_unknown(cmd_name))
+            return None
+        module = importlib.import_module(f"cli.commands.{entry.module}")
+        command: click.Command = getattr(module, entry.attribute or cmd_name)
+        return command
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands in one block that fits a screen of 24 lines."""
+        formatter.write_paragraph()
+        for section, entries in SECTIONS.items():
+            heading = section
+            for name, entry in entries.items():
+                formatter.write(f"  {heading:8}{name:12}{entry.summary}\n")
+                heading = ""
+        formatter.write("\nrushes COMMAND --help explains each, with an example.  rushes --version\n")
+
+
+def _unknown(name: str) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, COMMANDS, n=1)
+    return f"there is no command {name!r}" + (f"; did you mean {close[0]!r}?" if close else "")
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"rushes {version('rushes')}")
+        ctx.exit()
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": MAX_HELP_WIDTH,
+    },
+    subcommand_metavar="COMMAND [ARGS]...",
+    options_metavar="",
+)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version)
+@click.pass_context
+def rushes(ctx: click.Context) -> None:
+    """Runs FFmpeg jobs: queued, watched, stopped when asked, proved when done."""
+    ctx.color = wants_colour()
+
+
+def run() -> int:
+    """Run the command in `sys.argv`; the exit status, after a line on stderr where it is not 0."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a name that this locale cannot print ends nothing
+    try:
+        status = rushes.main(prog_name="rushes", standalone_mode=False)
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        return _explain(error)
+    return status if isinstance(status, int) else DONE
+
+
+def _explain(error: Exception) -> int:
+    match error:
+        case click.Abort():
+            return INTERRUPTED
+        case click.exceptions.NoArgsIsHelpError():
+            error.show()
+            return USAGE
+        case click.UsageError():
+            path = error.ctx.command_path if error.ctx else "rushes"
+            complain(f"{error.format_message()}")
+            note(f"Try `{path} --help`.")
+            return USAGE
+        case click.ClickException():
+            complain(error.format_message())
+            return REFUSED
+        case CommandRefused():
+            complain(f"{error.code}: {error.message}")
+            return REFUSED
+        case NoDaemon():
+            complain(str(error))
+            return NO_DAEMON
+        case BadAddress():
+            complain(str(error))
+            return USAGE
+        case Undecodable():
+            complain("what answers at that address is no Rushes daemon that this version understands")
+            return NO_DAEMON
+        case BrokenPipeError():
+            raise error
+        case UnicodeEncodeError():
+            complain("an argument is not valid UTF-8, which the bus cannot carry")
+            return USAGE
+        case OSError():
+            complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+            return REFUSED
+        case _:
+            complain(f"{type(error).__name__}: {error}; a defect of rushes, which {TRACEBACK}=1 would locate")
+            return REFUSED

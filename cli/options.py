@@ -1,0 +1,97 @@
+"""What the commands' parameters have in common: the bus, job ids, which jobs are meant."""
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, get_args
+
+import click
+
+from bus.client import Client
+from bus.errors import BusError
+from bus.messages import JobStatus
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+P = ParamSpec("P")
+F = TypeVar("F", bound=Callable[..., Any])
+
+STATUSES: tuple[JobStatus, ...] = get_args(JobStatus)
+
+MIN_PREFIX_CHARS = 4
+"""A job id may be cut to this: there are a million such prefixes, so a thousand jobs rarely share one."""
+
+COMPLETION_SECONDS = 0.5
+"""A completion that takes longer is worse than none."""
+
+COMPLETION_ITEMS = 30
+"""More than that is no help."""
+
+
+def with_client(function: Callable[Concatenate[Client, P], None]) -> Callable[..., None]:
+    """Give a command its `client`, and the options `--bus` and `--json` that every client command has."""
+
+    @click.option(
+        "--bus", metavar="ADDRESS", help="Where the daemon is; else $RUSHES_BUS, else the per-user address."
+    )
+    @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, for programs.")
+    @functools.wraps(function)
+    def command(bus: str | None, *args: P.args, **options: P.kwargs) -> None:
+        with Client(bus) as client:
+            function(client, *args, **options)
+
+    return command
+
+
+def job_id(function: F) -> F:
+    """The argument `ID`."""
+    return click.argument("given", metavar="ID", callback=_check_id, shell_complete=complete_id)(function)
+
+
+def job_ids(*, required: bool) -> Callable[[F], F]:
+    """The argument `ID...`."""
+    return click.argument(
+        "given",
+        metavar="ID..." if required else "[ID...]",
+        nargs=-1,
+        required=required,
+        callback=lambda ctx, param, ids: tuple(_check_id(ctx, param, given) for given in ids),
+        shell_complete=complete_id,
+    )
+
+
+def selects(*statuses: JobStatus) -> Callable[[F], F]:
+    """The arguments of a command that takes ids, or a session and statuses that mean all such jobs."""
+
+    def decorate(function: F) -> F:
+        function = click.option(
+            "--status",
+            "wanted",
+            multiple=True,
+            type=click.Choice(statuses),
+            help="All jobs of this status." + (" May be repeated." if len(statuses) > 1 else ""),
+        )(function)
+        function = click.option("--session", metavar="NAME", help="All jobs of this session.")(function)
+        return job_ids(required=False)(function)
+
+    return decorate
+
+
+def _check_id(ctx: click.Context, param: click.Parameter, given: str) -> str:
+    if len(given) < MIN_PREFIX_CHARS:
+        raise click.BadParameter(f"give at least {MIN_PREFIX_CHARS} characters of a job id, not {given!r}")
+    return given
+
+
+def complete_id(ctx: click.Context, param: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+    """The newest jobs that fit."""
+    from click.shell_completion import CompletionItem
+
+    from cli import text
+
+    try:
+        with Client(ctx.params.get("bus"), deadline=COMPLETION_SECONDS) as client:
+            jobs = client.list(prefix=incomplete or None, limit=COMPLETION_ITEMS).jobs
+    except BusError:
+        return []  # a completion has nobody to complain to
+    return [CompletionItem(job.id, help=f"{text.standing(job)} {text.title(job)}") for job in jobs]

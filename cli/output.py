@@ -1,0 +1,57 @@
+"""Where lines go: results to stdout, everything said about them to stderr."""
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+import msgspec
+
+from cli import text
+from cli.table import Column, table
+
+
+def is_terminal(*, err: bool = False) -> bool:
+    """True where a person reads it."""
+    stream = sys.stderr if err else sys.stdout
+    return stream is not None and stream.isatty()
+
+
+def wants_colour() -> bool | None:
+    """False where the user said so (no-color.org) or the terminal cannot; None leaves it to each stream."""
+    return False if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else None
+
+
+def room() -> int | None:
+    """The width of the terminal on stdout; None where there is none and nothing need be cut."""
+    return shutil.get_terminal_size().columns if is_terminal() else None
+
+
+def say(line: str) -> None:
+    """A result."""
+    click.echo(line)
+
+
+def note(line: str) -> None:
+    """Something about a result, which a pipe must not get."""
+    click.echo(line, err=True)
+
+
+def complain(problem: str) -> None:
+    """Why something was not done. `problem` may repeat what strangers wrote."""
+    note(click.style("rushes:", fg="red", bold=True) + f" {text.clean(problem)}")
+
+
+def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+    """A table on stdout."""
+    say(table(columns, rows, room()))
+
+
+def print_json(result: Any) -> None:
+    """A result map as one JSON document: one line for programs, laid out for people."""
+    body = msgspec.json.encode(result)
+    if is_terminal():
+        body = msgspec.json.format(body, indent=2)
+    say(text.clean_json(body.decode()))

@@ -1,0 +1,163 @@
+"""What `bus.client` promises another Python process: each of these holds against a real daemon that dies."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from bus.client import Client
+from bus.errors import BadAddress, Conflict, IdReused, Invalid, NoDaemon, NotFound
+from bus.messages import Event
+from tests.support.daemon import Daemon
+from tests.support.jobs import lasting, quick
+from tests.support.processes import eventually
+
+
+def seqs(events: list[Event]) -> list[int]:
+    return [event.seq for event in events if event.seq is not None]
+
+
+def test_a_job_is_submitted_waited_for_and_shown(daemon: Daemon) -> None:
+    with Client(daemon.bus) as client:
+        job = client.submit(quick(daemon.out / "a.mp4")).job
+        done = client.wait(job.id, timeout=30)
+        assert (done.status, done.outputs[0].width) == ("completed", 64)
+        assert client.get(job.id).job == done
+        assert client.log(job.id).text
+        assert client.delete(job.id).removed == [str(daemon.out / "a.mp4")]
+
+
+def test_each_refusal_is_an_exception_of_its_own(daemon: Daemon) -> None:
+    with Client(daemon.bus) as client:
+        with pytest.raises(NotFound):
+            client.get("a" * 16)
+        with pytest.raises(Invalid) as invalid:
+            client.submit(quick(daemon.out / "missing" / "a.mp4"))
+        assert invalid.value.details["path"] == "job.outputs[0].path"
+        job = client.submit(quick(daemon.out / "b.mp4"), wait=30, command_id="mine").job
+        with pytest.raises(Conflict) as conflict:
+            client.cancel(job.id)
+        assert conflict.value.details["job"]["id"] == job.id
+        with pytest.raises(IdReused):
+            client.submit(quick(daemon.out / "c.mp4"), command_id="mine")
+
+
+def test_a_malformed_spec_is_refused_before_it_is_sent() -> None:
+    with Client("ipc:///tmp/nobody-is-there", deadline=0.1) as client, pytest.raises(Invalid) as invalid:
+        client.submit({"outputs": [{"path": 5}]})
+    assert invalid.value.details["path"].endswith("path")
+
+
+@pytest.mark.parametrize("bus", ["ipc:///tmp/nobody-is-there", "tcp://127.0.0.1:9"])
+def test_where_nobody_answers_there_is_no_daemon(bus: str) -> None:
+    with Client(bus, deadline=0.2) as client, pytest.raises(NoDaemon, match=bus):
+        client.status()
+
+
+def test_an_address_that_cannot_be_used_is_refused_at_once() -> None:
+    with pytest.raises(BadAddress):
+        Client("nonsense")
+
+
+def test_waiting_longer_than_the_timeout_is_a_timeout(daemon: Daemon) -> None:
+    with Client(daemon.bus) as client:
+        job = client.submit(lasting(daemon.out / "long.mp4")).job
+        with pytest.raises(TimeoutError):
+            client.wait(job.id, timeout=0.2)
+
+
+def test_a_wait_goes_on_over_the_daemons_death(own: Daemon) -> None:
+    with Client(own.bus, deadline=30) as client, ThreadPoolExecutor(1) as pool:
+        job = client.submit(lasting(own.out / "wait.mp4", 2)).job
+        waiting = pool.submit(client.wait, job.id, 60)
+        own.event(job.id, "output_started")
+        own.restart()
+        assert waiting.result(60).status == "completed"
+
+
+def test_the_events_come_in_order_without_a_gap_over_the_daemons_deaths(own: Daemon) -> None:
+    with Client(own.bus, deadline=10) as client, client.events(since=0) as stream:
+        heard: list[Event] = []
+        for number in range(3):
+            job = client.submit(lasting(own.out / f"{number}.mp4", 1)).job
+            own.restart()
+            while not (heard and heard[-1].type == "job.completed" and heard[-1].job_id == job.id):
+                event = stream.next(30)
+                assert event is not None
+                heard.append(event)
+        stored = client.events_page(0)
+    assert seqs(heard) == list(range(1, len(heard) + 1))
+    assert heard == stored.events[: len(heard)]
+
+
+def test_events_from_now_on_leave_out_what_was(daemon: Daemon) -> None:
+    with Client(daemon.bus) as client:
+        client.submit(quick(daemon.out / "before.mp4"), wait=30)
+        with client.events() as stream:
+            job = client.submit(quick(daemon.out / "after.mp4")).job
+            event = stream.next(30)
+            assert event is not None
+            assert (event.type, event.job_id) == ("job.submitted", job.id)
+
+
+def test_events_from_long_ago_are_all_given(daemon: Daemon) -> None:
+    with Client(daemon.bus) as client:
+        client.drain()
+        for number in range(400):
+            client.submit(quick(daemon.out / f"many-{number}.mp4"))
+        last = client.status().last_seq
+        with client.events(since=0) as stream:
+            heard = [stream.next(30) for _ in range(last)]
+    assert [event and event.seq for event in heard] == list(range(1, last + 1))
+
+
+def test_progress_is_given_where_it_is_asked_for(daemon: Daemon) -> None:
+    with Client(daemon.bus) as client, client.events(ephemeral=True) as stream:
+        job = client.submit(lasting(daemon.out / "progress.mp4", 1.5)).job
+        kinds = set()
+        while "job.completed" not in kinds:
+            event = stream.next(30)
+            assert event is not None
+            kinds.add(event.type)
+        assert "job.progress" in kinds
+        assert client.get(job.id).job.status == "completed"
+
+
+def test_a_request_while_no_daemon_is_there_is_answered_by_the_next_one(own: Daemon) -> None:
+    own.kill9()
+    with Client(own.bus, deadline=30) as client:
+        own.launch()
+        assert client.submit(quick(own.out / "a.mp4"), wait=30).job.status == "completed"
+    own.await_ready()
+
+
+def test_a_request_whose_answer_was_lost_is_sent_again_and_has_one_effect(own: Daemon) -> None:
+    with Client(own.bus, deadline=30) as client, ThreadPoolExecutor(1) as pool:
+        client.status()
+        own.result("drain")
+        asked = pool.submit(client.submit, quick(own.out / "once.mp4"), wait=60)
+        job_id = eventually(lambda: [job["id"] for job in own.result("list")["jobs"]], "the job is stored")[0]
+        own.restart()
+        own.result("resume")
+        assert asked.result(60).job.id == job_id
+        assert asked.result().job.status == "completed"
+        assert [job["id"] for job in own.result("list")["jobs"]] == [job_id]
+
+
+def test_two_clients_share_nothing(daemon: Daemon, tmp_path: Path) -> None:
+    with Client(daemon.bus) as one:
+        with Client(daemon.bus) as other:
+            other.status()
+        assert one.status().pid == daemon.pid
+
+
+def test_every_job_is_listed_page_by_page(daemon: Daemon) -> None:
+    with Client(daemon.bus) as client:
+        client.drain()
+        ids = {client.submit(quick(daemon.out / f"{n}.mp4", session="pages")).job.id for n in range(5)}
+        assert {job.id for job in client.jobs(session="pages")} == ids
+        first = client.boost(max(ids), front=True)
+        assert (first.position, next(iter(client.jobs(order="queue"))).id) == (1, max(ids))
+        assert client.cancel(max(ids), reason="enough").changed is True
+        assert client.audit().entries[-1].type == "cancel"
+        assert client.resume().draining is False

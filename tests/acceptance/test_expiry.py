@@ -1,0 +1,60 @@
+"""PROTOCOL.md: `ttl` seconds after its end a job is forgotten."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.daemon import Daemon
+from tests.support.jobs import quick
+from tests.support.processes import eventually
+
+
+@pytest.fixture
+def kept(daemon: Daemon) -> Iterator[str]:
+    """A job with the usual ttl, which outlives the test."""
+    job_id = str(daemon.finish(quick(daemon.out / "kept.mp4", overwrite=True))["id"])
+    yield job_id
+    assert daemon.view(job_id)["status"] == "completed"
+
+
+@pytest.mark.parametrize("ttl", [0, 0.2])
+def test_a_job_expires_when_its_ttl_has_passed_and_its_files_stay(
+    daemon: Daemon, kept: str, ttl: float
+) -> None:
+    target = daemon.out / f"expires-{ttl}.mp4"
+    with daemon.listener("job.") as listener:
+        job_id = daemon.submit(quick(target, ttl=ttl))["id"]
+        listener.wait_for("job.expired", job_id)
+    assert daemon.refusal("get", job_id=job_id)["code"] == "not_found"
+    assert job_id not in {job["id"] for job in daemon.result("list", limit=1000)["jobs"]}
+    assert daemon.kinds(job_id)[-2:] == ["completed", "expired"]
+    assert target.exists()
+    eventually(lambda: not list(daemon.data.rglob(f"*{job_id}*")), "its work folder is gone")
+
+
+def test_a_cancelled_and_a_failed_job_expire_too(daemon: Daemon, kept: str) -> None:
+    broken = daemon.out / "broken.mov"
+    broken.write_bytes(b"no film")
+    failed = daemon.submit({**quick(daemon.out / "failed.mp4", ttl=0.2), "inputs": [{"path": str(broken)}]})[
+        "id"
+    ]
+    assert daemon.event(failed, "expired")
+    daemon.result("drain")
+    cancelled = daemon.submit(quick(daemon.out / "cancelled.mp4", ttl=0.2))["id"]
+    daemon.result("cancel", job_id=cancelled)
+    assert daemon.event(cancelled, "expired")
+
+
+def test_a_job_whose_time_came_while_no_daemon_was_there_expires_at_the_next_start(own: Daemon) -> None:
+    job_id = own.finish(quick(own.out / "away.mp4", ttl=0.5))["id"]
+    own.kill9()
+    own.start()
+    assert own.event(job_id, "expired")
+
+
+def test_a_job_that_waits_does_not_expire(daemon: Daemon) -> None:
+    daemon.result("drain")
+    job_id = daemon.submit(quick(daemon.out / "waits.mp4", ttl=0))["id"]
+    with daemon.listener() as listener:
+        listener.await_heartbeat()
+    assert daemon.view(job_id)["status"] == "queued"

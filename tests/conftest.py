@@ -1,0 +1,90 @@
+"""For every test: it ends in time, and leaves no thread, process or open file behind."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from tests.support.media import Clips, find_ffmpeg
+from tests.support.processes import own_children
+
+TEST_SECONDS = 120
+"""A test that takes longer hangs. The slowest needs a tenth of it."""
+
+SETTLE_SECONDS = 5
+"""What a closed socket's threads and descriptors may take to be gone."""
+
+
+class Hangs(BaseException):
+    """The test did not end in time. No `except Exception` in it swallows this."""
+
+
+def _threads() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.is_alive()}
+
+
+def _children() -> set[int]:
+    return {child.pid for child in own_children()}
+
+
+def _descriptors() -> dict[str, str]:
+    """What this process holds open, by descriptor."""
+    found = {}
+    for entry in Path("/proc/self/fd").iterdir():
+        try:
+            found[entry.name] = str(entry.readlink())
+        except OSError:
+            continue  # the one that lists the folder
+    return found
+
+
+@pytest.fixture(autouse=True)
+def ends_in_time() -> Iterator[None]:
+    """Raise in a test that hangs, wherever it waits."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Hangs(f"not done after {TEST_SECONDS} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(TEST_SECONDS)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture(autouse=True)
+def leaves_nothing_behind(ends_in_time: None) -> Iterator[None]:
+    """Fail a test after which a thread, a child or an open file is left that was not there before."""
+    threads, children, descriptors = _threads(), _children(), _descriptors()
+    yield
+    end = time.monotonic() + SETTLE_SECONDS
+    while True:
+        left = {
+            "threads": _threads() - threads,
+            "children": _children() - children,
+            # ZeroMQ's own come and go with a reconnect, so the number counts.
+            "files": sorted(_descriptors().items() - descriptors.items())
+            if len(_descriptors()) > len(descriptors)
+            else [],
+        }
+        if not any(left.values()):
+            return
+        assert time.monotonic() < end, f"the test (pid {os.getpid()}) left behind: {left}"
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="session")
+def ffmpeg() -> Path:
+    """The real FFmpeg."""
+    return find_ffmpeg()
+
+
+@pytest.fixture(scope="session")
+def clips(ffmpeg: Path, tmp_path_factory: pytest.TempPathFactory) -> Clips:
+    """Clips that the whole run shares; nobody may write to them."""
+    return Clips(ffmpeg, tmp_path_factory.mktemp("clips"))

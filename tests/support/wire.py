@@ -1,0 +1,197 @@
+"""The bus as a stranger in another language speaks it: ZeroMQ and msgpack, and nothing of ours."""
+
+import time
+import uuid
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import msgpack
+import zmq
+
+Map = dict[str, Any]
+
+PATIENCE = 30.0
+"""Seconds after which a wait has failed. Long, since it costs nothing while all is well."""
+
+
+def sockets_of(bus: str) -> tuple[str, str]:
+    """The endpoints for commands and for events behind a bus address: section 1 of the protocol."""
+    if bus.startswith("ipc://"):
+        return f"{bus}/commands", f"{bus}/events"
+    host, _, port = bus.rpartition(":")
+    return bus, f"{host}:{int(port) + 1}"
+
+
+def new_id() -> str:
+    return uuid.uuid4().hex
+
+
+def command(kind: str, fields: Map) -> Map:
+    """A command's body; `fields` may bring an `id` of their own."""
+    return {"v": 1, "id": new_id(), "type": kind, **fields}
+
+
+def pack(body: object) -> bytes:
+    packed: bytes = msgpack.packb(body)
+    return packed
+
+
+class Asking:
+    """What DEALER and REQ have in common: a command goes out, its reply comes back."""
+
+    def __init__(self, bus: str, kind: int) -> None:
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.socket = self._context.socket(kind)
+        self.socket.linger = 0
+        self.socket.reconnect_ivl = 5
+        self.socket.connect(sockets_of(bus)[0])
+        self._early: dict[str | None, Map] = {}
+
+    def close(self) -> None:
+        self._context.destroy(linger=0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def send_frames(self, *frames: bytes) -> None:
+        self.socket.send_multipart(frames)
+
+    def receive(self, timeout: float = PATIENCE) -> Map:
+        """The next reply, whichever command it answers."""
+        if not self.socket.poll(int(timeout * 1000)):
+            raise TimeoutError(f"no reply within {timeout} s")
+        *delimiters, body = self.socket.recv_multipart()
+        assert not any(delimiters), f"a reply is one frame, not {len(delimiters) + 1}"
+        reply: Map = msgpack.unpackb(body)
+        return reply
+
+    def send(self, kind: str, **fields: Any) -> str:
+        """Send a command and go on; its id."""
+        body = command(kind, fields)
+        self.send_frames(pack(body))
+        return str(body["id"])
+
+    def reply_to(self, command_id: str | None, timeout: float = PATIENCE) -> Map:
+        """The reply to one of the commands that were sent, in whatever order they come."""
+        end = time.monotonic() + timeout
+        while command_id not in self._early:
+            reply = self.receive(max(0.0, end - time.monotonic()))
+            self._early[reply["re"]] = reply
+        return self._early.pop(command_id)
+
+    def ask(self, kind: str, **fields: Any) -> Map:
+        """Send a command; its whole reply."""
+        return self.reply_to(self.send(kind, **fields), PATIENCE + float(fields.get("wait") or 0))
+
+    def result(self, kind: str, **fields: Any) -> Map:
+        """Send a command that must be done; its result."""
+        reply = self.ask(kind, **fields)
+        assert reply["ok"] is True, f"{kind} was refused: {reply.get('error')}"
+        result: Map = reply["result"]
+        return result
+
+    def refusal(self, kind: str, **fields: Any) -> Map:
+        """Send a command that must be refused; its error."""
+        reply = self.ask(kind, **fields)
+        assert reply["ok"] is False, f"{kind} was not refused: {reply.get('result')}"
+        error: Map = reply["error"]
+        return error
+
+
+class Dealer(Asking):
+    """One frame, the body; any number under way."""
+
+    def __init__(self, bus: str) -> None:
+        super().__init__(bus, zmq.DEALER)
+
+
+class Requester(Asking):
+    """A REQ socket: it puts the usual empty frame first by itself."""
+
+    def __init__(self, bus: str) -> None:
+        super().__init__(bus, zmq.REQ)
+
+
+class Heard(NamedTuple):
+    """One event as it came over the socket."""
+
+    topic: str
+    event: Map
+
+
+class Listener:
+    """A subscriber. Once it is made it hears all: it has waited for a heartbeat, which proves that."""
+
+    def __init__(self, bus: str, topic: str = "") -> None:
+        self._topic = topic
+        self.heard: list[Heard] = []
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._socket = self._context.socket(zmq.SUB)
+        self._socket.linger = 0
+        self._socket.reconnect_ivl = 5
+        self._socket.rcvhwm = 0
+        self._socket.subscribe(topic.encode())
+        self._socket.subscribe(b"daemon.heartbeat")
+        self._socket.connect(sockets_of(bus)[1])
+        self.await_heartbeat()
+
+    def close(self) -> None:
+        self._context.destroy(linger=0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def await_heartbeat(self) -> Map:
+        """The next heartbeat. What was published before it has been heard then."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            heard = self._receive(end - time.monotonic())
+            assert heard is not None, f"no heartbeat within {PATIENCE} s"
+            if heard.event["type"] == "daemon.heartbeat":
+                return heard.event
+
+    def wait_for(self, kind: str, job_id: str | None = None, timeout: float = PATIENCE, **data: Any) -> Map:
+        """The first event of that type, heard already or still to come, whose `data` has these entries."""
+        end = time.monotonic() + timeout
+        at = 0
+        while True:
+            for heard in self.heard[at:]:
+                event = heard.event
+                fits = event["type"] == kind and job_id in (None, event["job_id"])
+                if fits and data.items() <= event["data"].items():
+                    return event
+            at = len(self.heard)
+            left = end - time.monotonic()
+            if left <= 0 or self._receive(left) is None:
+                types = [heard.event["type"] for heard in self.heard]
+                raise TimeoutError(
+                    f"no {kind} {data or ''} of {job_id or 'any job'} in {timeout} s, but {types}"
+                )
+
+    def events(self, job_id: str | None = None) -> list[Map]:
+        """The durable events heard so far, of one job or of all."""
+        return [
+            heard.event
+            for heard in self.heard
+            if heard.event["seq"] is not None and job_id in (None, heard.event["job_id"])
+        ]
+
+    def _receive(self, seconds: float) -> Heard | None:
+        if seconds <= 0 or not self._socket.poll(int(seconds * 1000) + 1):
+            return None
+        frames = self._socket.recv_multipart()
+        assert len(frames) == 2, f"an event is topic and body, not {len(frames)} frames"
+        heard = Heard(frames[0].decode(), msgpack.unpackb(frames[1]))
+        if heard.topic.startswith(self._topic):
+            self.heard.append(heard)
+        return heard
