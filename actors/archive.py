@@ -75,7 +75,7 @@ class Archive(BusActor):
         except sqlite3.OperationalError as error:
             self.log.error("store_unavailable", error=str(error))
             return refusal_body(command.id, Unavailable(f"the store cannot be read: {error}"))
-        except Exception as error:  # noqa: BLE001 # one reader's defect is no other reader's trouble
+        except Exception as error:  # one reader's defect is no other reader's trouble
             self.log.error("command_failed", command_id=command.id, by=request.by, exc_info=error)
             return refusal_body(command.id, Internal("a defect of the daemon; its log has the details"))
 

@@ -55,9 +55,7 @@ NAMES = Config.__struct_fields__
 FROM_ENVIRONMENT = frozenset(NAMES) - {"roles"}
 
 
-def load(
-    given: Mapping[str, Any], file: Path | None = None, environ: Mapping[str, str] = os.environ
-) -> Config:
+def load(given: Mapping[str, Any], file: Path | None = None, environ: Mapping[str, str] = os.environ) -> Config:
     """The settings in force.
 
     Args:

@@ -89,9 +89,7 @@ class Daemon:
         ffmpeg = binary.find(config.ffmpeg)
         self._log.info("ffmpeg_found", path=ffmpeg.path, version=ffmpeg.version)
         Store(data).close()  # a store that cannot be used is told of here, not by an actor's death
-        self._hub = Hub(
-            config.bus, route, Guard(config.roles, config.default_role), self._notice, self._failed
-        )
+        self._hub = Hub(config.bus, route, Guard(config.roles, config.default_role), self._notice, self._failed)
         self._watcher = Watcher(self._hub, self._failed)
         self._queue_settings = QueueSettings(
             data=data,
@@ -134,8 +132,13 @@ class Daemon:
         signals.start()
         self._log.info("daemon_ready")
         status = self._wait()
-        supervisor.stop(timeout=STOP_SECONDS)
-        pykka.ActorRegistry.stop_all(timeout=STOP_SECONDS)
+        try:
+            supervisor.stop(timeout=STOP_SECONDS)
+            pykka.ActorRegistry.stop_all(timeout=STOP_SECONDS)  # in the reverse order of their start
+        except pykka.Timeout as stuck:
+            # A thread that hangs in the kernel (a dead NFS) cannot be ended; all it could lose is on disk.
+            self._log.error("daemon_failed", error=f"an actor did not end within {stuck}; leaving it behind")
+            os._exit(EXIT_FAILED)
         self._signals.put(0)
         signals.join()
         self._watcher.stop()

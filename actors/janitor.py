@@ -57,17 +57,13 @@ class Janitor(BusActor):
                 if remove_if_same(Path(path), identity):
                     removed.append(path)
                 else:
-                    failed.append(
-                        FailedRemoval(path, "it is no longer the file that this job made; left alone")
-                    )
+                    failed.append(FailedRemoval(path, "it is no longer the file that this job made; left alone"))
             except FileNotFoundError:
                 missing.append(path)
             except OSError as error:
                 failed.append(FailedRemoval(path, error.strerror or str(error)))
         self._remove_folder(order.job_id)
-        self.outbox.mail(
-            QUEUE, FilesRemoved(job_id=order.job_id, removed=removed, missing=missing, failed=failed)
-        )
+        self.outbox.mail(QUEUE, FilesRemoved(job_id=order.job_id, removed=removed, missing=missing, failed=failed))
 
     def _remove_folder(self, job_id: str) -> None:
         folder = self._work / job_id

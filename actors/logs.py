@@ -3,10 +3,11 @@
 `job_id`, `command_id`, `by` and `actor` stand in every line to which they apply.
 """
 
+import contextlib
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any, Literal
+from typing import Any, Literal, TextIO, cast
 
 import msgspec
 import structlog
@@ -71,6 +72,20 @@ def _json(line: MutableMapping[str, Any], **_options: object) -> str:
     return msgspec.json.encode(line, enc_hook=repr).decode()
 
 
+class _Stderr:
+    """stderr, whose loss (a closed pipe, a full disk) is no reason to lose a job."""
+
+    def write(self, text: str) -> None:
+        """Write what can be written."""
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Hand it on."""
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
+
+
 def configure(form: Literal["json", "console"], level: Level) -> None:
     """Set up the log of this process, to stderr. Once, before any actor."""
     shared: list[Any] = [
@@ -87,7 +102,7 @@ def configure(form: Literal["json", "console"], level: Level) -> None:
     structlog.configure(
         processors=shared + renderer,
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _Stderr())),
         cache_logger_on_first_use=True,
     )
     # pykka logs a dead actor by itself; base.py tells the Supervisor, whose line says more.

@@ -41,7 +41,10 @@ PROGRESS_SECONDS = 0.5
 """Between two looks at the child: FFmpeg reports as often, and subscribers are promised no more."""
 
 SETTLE_SECONDS = 0.01
-"""Between two looks whether a signalled group is empty: SIGKILL takes effect in well under a millisecond."""
+"""Until the first look whether a killed group is empty; SIGKILL takes effect in well under a millisecond."""
+
+SETTLE_SECONDS_MAX = 0.5
+"""Between two looks at a process that hangs in the kernel (a dead NFS): each reads all of /proc."""
 
 PROBE_SECONDS = 60.0
 """For reading a finished file's header: 20 ms, unless the disk is very busy."""
@@ -74,7 +77,7 @@ class Render(BusActor):
         self._run: Run | None = None
         self._ladder: Ladder | None = None
         self._fault: ErrorView | None = None
-        self._killed_strays = False
+        self._settle_after = SETTLE_SECONDS
         self._grown_at = 0.0
         self._growth: tuple[float, int] = (0.0, 0)
         self._adopt_until = 0.0
@@ -184,10 +187,8 @@ class Render(BusActor):
         self._watcher.watch(child.pid, self.address, child.pidfd)
         self._grown_at = time.monotonic()
         self._growth = (0.0, 0)
-        self._killed_strays = False
-        self.outbox.mail(
-            QUEUE, OutputStarted(job_id=self._order.job_id, run=self._order.run, index=run.index)
-        )
+        self._settle_after = SETTLE_SECONDS
+        self.outbox.mail(QUEUE, OutputStarted(job_id=self._order.job_id, run=self._order.run, index=run.index))
         self._after(PROGRESS_SECONDS, "progress", run)
 
     # ------------------------------------------------------------ while FFmpeg runs
@@ -232,9 +233,7 @@ class Render(BusActor):
         assert run.child is not None
         spec = self._order.spec
         if spec.timeout is not None and run.child.age > spec.timeout:
-            self._fault = error(
-                "timeout", f"output {run.index} took longer than its timeout of {spec.timeout:g} s"
-            )
+            self._fault = error("timeout", f"output {run.index} took longer than its timeout of {spec.timeout:g} s")
         elif spec.stall_timeout is not None and time.monotonic() - self._grown_at > spec.stall_timeout:
             self._fault = error(
                 "stalled",
@@ -247,7 +246,7 @@ class Render(BusActor):
     # ------------------------------------------------------------ stopping
 
     def _stop_now(self, why: StopWhy) -> None:
-        """Climb the ladder at a running child. Between children, and once FFmpeg is done, there is nothing to climb at."""
+        """Climb the ladder at a running child. Where none runs, or it is done, the next step sees the wish."""
         if self._told_to is None:
             self._told_to = why
             if self._run is not None and self._run.child is not None and self._ladder is None:
@@ -282,10 +281,10 @@ class Render(BusActor):
         """FFmpeg has ended. Its group must be empty before anything is decided."""
         if run.child is not None and not run.child.is_empty():
             run.child.signal(signal.SIGKILL)
-            if not self._killed_strays:
-                self._killed_strays = True
+            if self._settle_after == SETTLE_SECONDS:
                 self._report_signal(run, "SIGKILL")
-            self._after(SETTLE_SECONDS, "settle", run)
+            self._after(self._settle_after, "settle", run)
+            self._settle_after = min(2 * self._settle_after, SETTLE_SECONDS_MAX)
             return
         self._judge(run)
 

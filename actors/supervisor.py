@@ -18,7 +18,7 @@ from bus.hub import Hub
 
 RESTARTS = 5
 WINDOW_SECONDS = 60.0
-"""More restarts than that within the window are no accident: the daemon ends, and its children are left to be adopted."""
+"""More restarts within the window are no accident: the daemon ends, and its children are left to be adopted."""
 
 Ref = pykka.ActorRef[Any]
 
@@ -94,9 +94,7 @@ class Supervisor(BusActor):
         elif news.address in self._parts:
             self._restart(news)
         else:
-            self._tell_restarted(
-                news
-            )  # a Render: the Queue orders it anew, and knows what was wished meanwhile
+            self._tell_restarted(news)  # a Render: the Queue orders it anew, and knows what was wished meanwhile
 
     def _restart_queue_if_alone(self) -> None:
         if self._queue_died is not None and not self._renders:

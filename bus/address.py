@@ -13,7 +13,7 @@ ENVIRONMENT = "RUSHES_BUS"
 MAX_IPC_PATH_BYTES = 107
 """What fits `sockaddr_un.sun_path` on Linux with its closing NUL (unix(7))."""
 
-LOOPBACK = re.compile(r"(127(\.\d{1,3}){3}|localhost|\[::1\])\Z")
+LOOPBACK = re.compile(r"127(\.\d{1,3}){3}\Z")
 
 
 class Endpoints(NamedTuple):
@@ -58,6 +58,7 @@ def endpoints(address: str) -> Endpoints:
     if separator and scheme == "tcp":
         host, colon, port = rest.rpartition(":")
         if colon and host and port.isascii() and port.isdigit() and 0 < int(port) < 65535:
+            host = "127.0.0.1" if host == "localhost" else host  # a bind takes no names
             return Endpoints(f"tcp://{host}:{port}", f"tcp://{host}:{int(port) + 1}")
     raise BadAddress(
         f"bus address {address!r} is not usable: it must be ipc:///absolute/folder or tcp://127.0.0.1:PORT "

@@ -120,9 +120,7 @@ class AsyncClient:
         command_id: str | None = None,
     ) -> m.DeleteResult:
         """Remove a job and the files it made."""
-        command = m.Delete(
-            id=command_id or new_id(), wait=wait, job_id=job_id, force=force, keep_files=keep_files
-        )
+        command = m.Delete(id=command_id or new_id(), wait=wait, job_id=job_id, force=force, keep_files=keep_files)
         return await self.call(command, m.DeleteResult)
 
     async def boost(
@@ -138,9 +136,7 @@ class AsyncClient:
         command = m.Boost(id=command_id or new_id(), job_id=job_id, priority=priority, by=by, front=front)
         return await self.call(command, m.BoostResult)
 
-    async def retry(
-        self, job_id: str, *, wait: float | None = None, command_id: str | None = None
-    ) -> m.JobResult:
+    async def retry(self, job_id: str, *, wait: float | None = None, command_id: str | None = None) -> m.JobResult:
         """Queue a failed job again; outputs that had completed are kept."""
         return await self.call(m.Retry(id=command_id or new_id(), wait=wait, job_id=job_id), m.JobResult)
 
@@ -204,9 +200,7 @@ class AsyncClient:
             if cursor is None:
                 return
 
-    async def events_page(
-        self, since: int = 0, *, job_id: str | None = None, limit: int = 1000
-    ) -> m.EventsResult:
+    async def events_page(self, since: int = 0, *, job_id: str | None = None, limit: int = 1000) -> m.EventsResult:
         """A page of durable events; `events` follows them."""
         return await self.call(m.Events(id=new_id(), since=since, job_id=job_id, limit=limit), m.EventsResult)
 

@@ -54,6 +54,4 @@ class Guard:
         """Let `by` send `command_type`, or raise `Forbidden`. Any thread."""
         role = self._roles.get(by, self._default)
         if command_type not in ALLOWED[role]:
-            raise Forbidden(
-                f"{by} has the role {role}, which may not {command_type}", {"role": role, "by": by}
-            )
+            raise Forbidden(f"{by} has the role {role}, which may not {command_type}", {"role": role, "by": by})

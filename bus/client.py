@@ -91,9 +91,7 @@ class Connection:
 
     def no_daemon(self, seconds: float) -> NoDaemon:
         """What to raise when nobody answered for that long."""
-        return NoDaemon(
-            f"no daemon answered at {self.address} within {seconds:.3g} s; is `rushes serve` running?"
-        )
+        return NoDaemon(f"no daemon answered at {self.address} within {seconds:.3g} s; is `rushes serve` running?")
 
 
 class Client:
@@ -173,9 +171,7 @@ class Client:
         command_id: str | None = None,
     ) -> m.DeleteResult:
         """Remove a job and the files it made."""
-        command = m.Delete(
-            id=command_id or new_id(), wait=wait, job_id=job_id, force=force, keep_files=keep_files
-        )
+        command = m.Delete(id=command_id or new_id(), wait=wait, job_id=job_id, force=force, keep_files=keep_files)
         return self.call(command, m.DeleteResult)
 
     def boost(
@@ -203,9 +199,7 @@ class Client:
         """Start jobs again."""
         return self.call(m.Resume(id=command_id or new_id()), m.DrainResult)
 
-    def shutdown(
-        self, mode: Literal["stop", "drain"] = "stop", *, command_id: str | None = None
-    ) -> m.ShutdownResult:
+    def shutdown(self, mode: Literal["stop", "drain"] = "stop", *, command_id: str | None = None) -> m.ShutdownResult:
         """End the daemon."""
         return self.call(m.Shutdown(id=command_id or new_id(), mode=mode), m.ShutdownResult)
 

@@ -12,9 +12,7 @@ from bus.messages import COMMANDS, AnyCommand, Boost, Event, Reply
 
 T = TypeVar("T")
 
-FIELD_ERROR = regex.compile(
-    r"Object (?:contains unknown|missing required) field `(?P<field>.*)`", regex.DOTALL
-)
+FIELD_ERROR = regex.compile(r"Object (?:contains unknown|missing required) field `(?P<field>.*)`", regex.DOTALL)
 PATH_SUFFIX = regex.compile(r" - at `(?:key` in `)?(?:\$\.?)?(?P<path>.*)`\Z", regex.DOTALL)
 ROOT = "$"
 """The `details.path` of a body that is wrong as a whole."""
@@ -68,9 +66,7 @@ def decode_command(body: bytes | memoryview) -> tuple[str | None, AnyCommand | C
     """
     if len(body) > limits.MAX_BODY_BYTES:
         limit = {"limit": limits.MAX_BODY_BYTES, "size": len(body)}
-        return None, TooLarge(
-            f"the body has {len(body)} bytes; at most {limits.MAX_BODY_BYTES} are taken", limit
-        )
+        return None, TooLarge(f"the body has {len(body)} bytes; at most {limits.MAX_BODY_BYTES} are taken", limit)
     try:
         raw = msgpack.unpackb(body)
     except (ValueError, msgpack.UnpackException, RecursionError) as error:
@@ -103,9 +99,7 @@ def _validate(raw: dict[Any, Any]) -> AnyCommand:
     kind = COMMANDS.get(name)
     if kind is None:
         known = ", ".join(sorted(COMMANDS))
-        raise Unsupported(
-            f"`type` {name[:SHOWN_CHARS]!r} is not known; it must be one of {known}", {"path": "type"}
-        )
+        raise Unsupported(f"`type` {name[:SHOWN_CHARS]!r} is not known; it must be one of {known}", {"path": "type"})
     _check_nesting(raw, limits.MAX_NESTING)
     try:
         command: AnyCommand = msgspec.convert(raw, kind)  # type: ignore[assignment] # COMMANDS holds these only
@@ -122,9 +116,7 @@ def _check_boost(boost: Boost) -> None:
     if len(ways) != 1:
         given = " and ".join(f"`{way}`" for way in ways) or "none"
         where = ways[1] if ways else "priority"
-        raise Invalid.at(
-            where, f"exactly one of `priority`, `by` and `front: true` must be given, not {given}"
-        )
+        raise Invalid.at(where, f"exactly one of `priority`, `by` and `front: true` must be given, not {given}")
 
 
 def _check_nesting(value: dict[Any, Any] | list[Any], room: int) -> None:

@@ -23,7 +23,7 @@ from bus.errors import BadAddress, Busy, CommandRefused, Invalid
 from bus.messages import AnyCommand, Reply, ReplyError
 from bus.outbox import EVENT, HUB_INBOX, MAIL, REPLY, STOP, Outbox
 
-MAX_INBOX = 20_000
+MAX_INBOX = 50_000
 """Commands that may wait in one actor's inbox. Beyond, the sender is told `busy`: some seconds' work at most."""
 
 REPLIES_PER_CLIENT = 50_000
@@ -99,9 +99,7 @@ class Hub:
             self._router = self._socket(
                 zmq.ROUTER, sndhwm=REPLIES_PER_CLIENT, router_mandatory=1, maxmsgsize=limits.MAX_FRAME_BYTES
             )
-            self._xpub = self._socket(
-                zmq.XPUB, sndhwm=EVENTS_PER_SUBSCRIBER, maxmsgsize=limits.MAX_BODY_BYTES
-            )
+            self._xpub = self._socket(zmq.XPUB, sndhwm=EVENTS_PER_SUBSCRIBER, maxmsgsize=limits.MAX_BODY_BYTES)
             self._bind(address)
         except BaseException:
             self.context.destroy(linger=0)

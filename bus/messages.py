@@ -21,9 +21,7 @@ CommandId = Annotated[str, Meta(min_length=1, max_length=limits.MAX_ID_CHARS)]
 JobId = Annotated[str, Meta(min_length=1, max_length=limits.MAX_ID_CHARS)]
 Name = Annotated[str, Meta(max_length=limits.MAX_NAME_CHARS)]
 PathText = Annotated[str, Meta(min_length=1, max_length=limits.MAX_PATH_CHARS)]
-Args = Annotated[
-    tuple[Annotated[str, Meta(max_length=limits.MAX_ARG_CHARS)], ...], Meta(max_length=limits.MAX_ARGS)
-]
+Args = Annotated[tuple[Annotated[str, Meta(max_length=limits.MAX_ARG_CHARS)], ...], Meta(max_length=limits.MAX_ARGS)]
 Priority = Annotated[int, Meta(ge=limits.MIN_PRIORITY, le=limits.MAX_PRIORITY)]
 Wait = Annotated[float, Meta(ge=0, le=limits.MAX_WAIT_SECONDS)]
 Seconds = Annotated[float, Meta(gt=0, le=limits.MAX_SECONDS)]

@@ -68,9 +68,7 @@ def options(args: Sequence[str]) -> Iterator[Option]:
     words = iter(enumerate(args))
     for index, word in words:
         if not word.startswith("-") or word == "-":
-            raise Refused(
-                index, f"{word!r} would be a further output file; each output has a place in `outputs`"
-            )
+            raise Refused(index, f"{word!r} would be a further output file; each output has a place in `outputs`")
         if word == "--":
             raise Refused(index, "'--' would make the words after it output files")
         name = word[1:].removeprefix("/").partition(":")[0]

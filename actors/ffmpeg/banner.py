@@ -49,10 +49,7 @@ def sections(text: str) -> list[Section]:
     """Every input and output that FFmpeg has described so far, in its order."""
     found = list(HEADER.finditer(text))
     ends = [match.start() for match in found[1:]] + [len(text)]
-    return [
-        _section(match[1] == "Output", text[match.start() : end])
-        for match, end in zip(found, ends, strict=True)
-    ]
+    return [_section(match[1] == "Output", text[match.start() : end]) for match, end in zip(found, ends, strict=True)]
 
 
 def input_durations(text: str) -> list[float | None] | None:

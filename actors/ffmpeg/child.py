@@ -53,7 +53,7 @@ class ProcessStat(NamedTuple):
 
 
 def parse_stat(line: str) -> ProcessStat:
-    """A line of /proc/<pid>/stat. The command's name, in brackets, may hold anything; what follows the last does not."""
+    """A line of /proc/<pid>/stat. The name in brackets may hold anything; what follows the last bracket does not."""
     head, _, tail = line.rpartition(")")
     fields = tail.split()
     return ProcessStat(int(head.partition(" ")[0]), fields[0], int(fields[2]), int(fields[19]))

@@ -1,4 +1,4 @@
-"""Why an FFmpeg run failed: from its exit status and what it said, to a code, a sentence, and whether a retry can help."""
+"""Why an FFmpeg run failed: from its exit status and its words to a code, a sentence, and whether a retry can help."""
 
 import re
 import signal
@@ -15,9 +15,7 @@ class Symptom(NamedTuple):
     remedy: str
 
 
-RETRYABLE = frozenset(
-    {"input_missing", "disk_full", "no_memory", "killed", "timeout", "stalled", "crashed", "unknown"}
-)
+RETRYABLE = frozenset({"input_missing", "disk_full", "no_memory", "killed", "timeout", "stalled", "crashed", "unknown"})
 """Where another attempt of the same command may end otherwise: the cause lies outside the command and the file."""
 
 SYMPTOMS = tuple(
@@ -25,23 +23,40 @@ SYMPTOMS = tuple(
     for code, pattern, remedy in (
         ("disk_full", r"No space left on device|Disk quota exceeded", "make room and retry"),
         ("no_memory", r"Cannot allocate memory|Out of memory", "run fewer jobs at once, or give the machine memory"),
-        ("unknown_encoder", r"Unknown encoder|Encoder not found|Unknown decoder|Automatic encoder selection failed",
-         "see what this FFmpeg has: ffmpeg -encoders"),
-        ("bad_args", r"Unrecognized option|Option not found|Error splitting the argument list|Unable to parse option|"
-         r"Error parsing (?:option|a filter|filterchain|global)|No such filter|Unknown input format|"
-         r"Requested output format .* is not known|Unable to (?:find|choose) (?:a suitable )?(?:an )?output format|"
-         r"matches no streams|Undefined constant|Error applying option|Invalid argument|"
-         r"Could not (?:find tag|write header)|Error (?:initializing|opening) (?:filters|encoder)|"
-         r"Error while opening encoder|does not contain any stream|Output file is empty",
-         "correct the job's arguments"),
-        ("input_missing", r"(?:Error opening input|/[^\n]*): No such file or directory|Connection refused|"
-         r"Failed to resolve hostname|HTTP error 404", "put the input back and retry"),
-        ("permission", r"Permission denied|Operation not permitted|Read-only file system",
-         "give the daemon's user access"),
-        ("input_corrupt", r"Invalid data found when processing input|moov atom not found|could not find codec parameters|"
-         r"Error while decoding|Conversion failed", "check the input with ffmpeg -v error -i FILE -f null -"),
+        ("permission", r"Permission denied|Read-only file system", "give the daemon's user access"),
+        (
+            "unknown_encoder",
+            r"Unknown (?:en|de)coder|Encoder not found|Automatic encoder selection failed",
+            "see what this FFmpeg has: ffmpeg -encoders",
+        ),
+        (
+            "input_missing",
+            r"Error opening input.*: No such file or directory|^/.*: No such file or directory|Connection refused|"
+            r"Failed to resolve hostname|HTTP error 404",
+            "put the input back and retry",
+        ),
+        (
+            "input_corrupt",
+            r"Error opening input.*: Invalid data found|moov atom not found|could not find codec parameters",
+            "check the input: ffmpeg -v error -i FILE -f null -",
+        ),
+        (
+            "bad_args",
+            r"Unrecognized option|Option not found|Error splitting the argument list|Unable to parse option|"
+            r"Error parsing (?:option|a filter|filterchain|global)|No such filter|Unknown input format|"
+            r"Requested output format .* is not known|Unable to (?:find|choose) (?:a suitable )?(?:an )?output format|"
+            r"matches no streams|Undefined constant|Error applying option|Could not (?:find tag|write header)|"
+            r"Error (?:initializing|opening|while opening) (?:filters|encoder)|does not contain any stream|"
+            r"Error opening output files: Invalid argument",
+            "correct the job's arguments",
+        ),
+        (
+            "input_corrupt",
+            r"Invalid data found when processing input|Error while decoding|Error submitting packet to decoder",
+            "check the input: ffmpeg -v error -i FILE -f null -",
+        ),
     )
-)  # fmt: skip
+)
 
 INPUT_DAMAGE = re.compile(
     r"partial file|File ended prematurely|corrupt (?:input packet|decoded frame)|Packet corrupt|"
@@ -52,7 +67,7 @@ INPUT_DAMAGE = re.compile(
 """What FFmpeg says when it goes on over a damaged input and still leaves 0."""
 
 STOPPED_BY_Q = re.compile(r"command received\. Exiting\.")
-"""What FFmpeg says when it obeys `q`: only this tells a stop from an end. Source: fftools/ffmpeg.c, and seen with 9.0."""
+"""What FFmpeg says when it obeys `q`: only this tells a stop from an end (fftools/ffmpeg.c; seen with 9.0)."""
 
 SHOWN_CHARS = 300
 """How much of FFmpeg's own line an error message repeats."""
@@ -86,9 +101,7 @@ def explain(exit_status: int | None, stderr_tail: str) -> ErrorView:
 def _signalled(number: int) -> ErrorView:
     name = signal.Signals(number).name if number in signal.valid_signals() else f"signal {number}"
     if number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        return error(
-            "killed", f"FFmpeg was ended by {name}, and not by Rushes; out of memory, or somebody's kill"
-        )
+        return error("killed", f"FFmpeg was ended by {name}, and not by Rushes; out of memory, or somebody's kill")
     return error("crashed", f"FFmpeg crashed with {name}")
 
 

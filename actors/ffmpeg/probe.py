@@ -44,9 +44,7 @@ class Unproved(Exception):
         self.error = error
 
 
-def examine(
-    path: str, probe_text: str, run_text: str, out_time: float | None, expected: Length | None
-) -> Findings:
+def examine(path: str, probe_text: str, run_text: str, out_time: float | None, expected: Length | None) -> Findings:
     """The proof that an output is whole.
 
     Args:
@@ -62,15 +60,11 @@ def examine(
     """
     found = next((section for section in banner.sections(probe_text) if not section.is_output), None)
     if found is None or not found.streams:
-        raise _unproved(
-            "verify_failed", f"the finished file does not open as media: {_last_line(probe_text)}"
-        )
+        raise _unproved("verify_failed", f"the finished file does not open as media: {_last_line(probe_text)}")
     planned = banner.output_section(run_text)
     if planned is not None and planned.kinds() - found.kinds():
         lacking = ", ".join(f"{count} {kind}" for kind, count in (planned.kinds() - found.kinds()).items())
-        raise _unproved(
-            "verify_failed", f"the finished file lacks streams that FFmpeg was to write: {lacking}"
-        )
+        raise _unproved("verify_failed", f"the finished file lacks streams that FFmpeg was to write: {lacking}")
     if not path.lower().endswith(NO_DURATION):
         _check_length(found.duration, run_text, out_time, expected)
     video = found.video
@@ -79,9 +73,7 @@ def examine(
     return Findings(found.duration, video.width, video.height, video.fps)
 
 
-def _check_length(
-    duration: float | None, run_text: str, out_time: float | None, expected: Length | None
-) -> None:
+def _check_length(duration: float | None, run_text: str, out_time: float | None, expected: Length | None) -> None:
     written = duration if duration is not None else out_time
     if out_time is not None and duration is not None and duration < out_time - tolerance(out_time):
         raise _unproved(

@@ -20,7 +20,7 @@ class Block(NamedTuple):
 
 
 def parse(lines: list[str]) -> Block:
-    """The block whose `key=value` lines these are; what FFmpeg gives as N/A is None. Source: `print_report` in fftools/ffmpeg.c."""
+    """The block whose `key=value` lines these are; N/A becomes None. Source: `print_report` in fftools/ffmpeg.c."""
     values = dict(line.partition("=")[::2] for line in lines)
     micros = _number(values.get("out_time_us"))
     frame, size = _number(values.get("frame")), _number(values.get("total_size"))

@@ -83,9 +83,7 @@ class Run:
         try:
             self.workspace.prepare()
             self.discard_partial()
-            command = argv(
-                self._ffmpeg, self._spec, self.index, str(self.partial), str(self.workspace.progress)
-            )
+            command = argv(self._ffmpeg, self._spec, self.index, str(self.partial), str(self.workspace.progress))
             self.child = Child.spawn(command, self.workspace)
         except OSError as failed:
             code = {errno.ENOSPC: "disk_full", errno.EDQUOT: "disk_full", errno.ENOMEM: "no_memory"}
@@ -287,6 +285,4 @@ class Run:
     @staticmethod
     def _io_failed(failed: OSError) -> RunFailed:
         code = "disk_full" if failed.errno in (errno.ENOSPC, errno.EDQUOT) else "unknown"
-        return RunFailed(
-            error(code, f"the output could not be put in place: {failed.filename}: {failed.strerror}")
-        )
+        return RunFailed(error(code, f"the output could not be put in place: {failed.filename}: {failed.strerror}"))

@@ -38,9 +38,7 @@ def admit(spec: m.JobSpec) -> list[Output]:
         if wanted.inputs is not None:
             _check_inputs(wanted.inputs, f"{at}.inputs")
         elif not spec.inputs:
-            raise Invalid.at(
-                "job.inputs", f"{at} has no inputs of its own, so the job must have at least one"
-            )
+            raise Invalid.at("job.inputs", f"{at} has no inputs of its own, so the job must have at least one")
         _check_args(wanted.args, f"{at}.args", of_output=True)
         target = _check_output(wanted.path, f"{at}.path")
         if any(target == other.target for other in outputs):
@@ -136,9 +134,7 @@ def _check_not_inputs(spec: m.JobSpec, outputs: Sequence[Output]) -> None:
     read = {os.path.realpath(source.path) for source in sources if source.path.startswith("/")}
     for output in outputs:
         if os.path.realpath(output.target) in read:
-            raise Invalid.at(
-                f"job.outputs[{output.index}].path", f"{output.path} is also an input of this job"
-            )
+            raise Invalid.at(f"job.outputs[{output.index}].path", f"{output.path} is also an input of this job")
 
 
 def _check_args(args: Sequence[str], at: str, *, of_output: bool) -> list[arguments.Option]:

@@ -10,7 +10,7 @@ from actors.jobs import admission
 from actors.jobs.ledger import DRAINING
 from actors.jobs.model import CancelWish, Deleting, Job, new_job_id
 from actors.jobs.states import CANCEL, RETRY, can_retry, describe, is_active
-from actors.jobs.turn import Cause, Turn
+from actors.jobs.turn import NOBODY, Cause, Turn
 from actors.mail import RemoveFiles, StopRender
 from bus import messages as m
 from bus.errors import Busy, Conflict, Invalid, NotFound
@@ -67,9 +67,7 @@ def cancel(turn: Turn, command: m.Cancel, cause: Cause) -> m.CancelResult:
 
 
 def _cancel(turn: Turn, job: Job, reason: str, notes: str | None, cause: Cause) -> None:
-    job.cancel = CancelWish(
-        by=cause.by or "", command_id=cause.command_id, reason=reason, notes=notes, at=turn.now
-    )
+    job.cancel = CancelWish(by=cause.by or "", command_id=cause.command_id, reason=reason, notes=notes, at=turn.now)
     if job.status == "queued":
         end_cancelled(turn, job)
         return
@@ -98,9 +96,7 @@ def delete(turn: Turn, command: m.Delete, cause: Cause) -> m.DeleteResult:
     if is_active(job.status) and not command.force:
         raise refuse(turn, job, "`force` cancels and deletes it")
     if job.deleting is None:
-        job.deleting = Deleting(
-            by=cause.by, command_id=cause.command_id, kind="deleted", keep_files=command.keep_files
-        )
+        job.deleting = Deleting(by=cause.by, command_id=cause.command_id, kind="deleted", keep_files=command.keep_files)
         if is_active(job.status) and job.cancel is None:
             _cancel(turn, job, DELETE_REASON, None, cause)
         else:
@@ -111,9 +107,7 @@ def delete(turn: Turn, command: m.Delete, cause: Cause) -> m.DeleteResult:
 
 def deleting_result(job_id: str) -> m.DeleteResult:
     """What there is to say of a removal that has not ended."""
-    return m.DeleteResult(
-        job_id=job_id, status="deleting", deleted_at=None, removed=[], missing=[], failed=[]
-    )
+    return m.DeleteResult(job_id=job_id, status="deleting", deleted_at=None, removed=[], missing=[], failed=[])
 
 
 def expire(turn: Turn, job_id: str, *, keep_files: bool) -> None:
@@ -190,7 +184,7 @@ def retry(turn: Turn, command: m.Retry, cause: Cause) -> m.JobResult:
     return m.JobResult(turn.placed(job))
 
 
-def requeue(turn: Turn, job: Job, why: str, cause: Cause = Cause(), **details: object) -> None:
+def requeue(turn: Turn, job: Job, why: str, cause: Cause = NOBODY, **details: object) -> None:
     """What goes with every way back into the queue, after the move."""
     job.error = job.finished_at = job.expires_at = None
     turn.reset_outputs(job, "pending")

@@ -142,9 +142,7 @@ class Desk:
 
     def hold(self, one: Held) -> None:
         """Hold a reply from now on."""
-        waiter = self._waiters.add(
-            one.request, one.job_id, until_deleted=one.until_deleted, changed=one.changed
-        )
+        waiter = self._waiters.add(one.request, one.job_id, until_deleted=one.until_deleted, changed=one.changed)
         if one.seconds is not None:
             self._watcher.after(one.seconds, QUEUE, f"wait:{waiter.number}")
 

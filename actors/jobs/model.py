@@ -144,9 +144,7 @@ def view(job: Job, live: Live | None = None, position: int | None = None) -> m.J
     """The job as the bus shows it."""
     if live is not None and (job.status != "processing" or live.run != job.runs):
         live = None
-    outputs = [
-        _output_view(output, live if live and live.index == output.index else None) for output in job.outputs
-    ]
+    outputs = [_output_view(output, live if live and live.index == output.index else None) for output in job.outputs]
     known = [output.progress for output in outputs if output.progress is not None]
     phase = live.phase if live and job.phase == "rendering" else job.phase
     return m.JobView(

@@ -49,9 +49,7 @@ def order(turn: Turn, job: Job) -> None:
     """Have a Render work at the job, or take over what an earlier one began."""
     turn.mail(
         SUPERVISOR,
-        StartRender(
-            job_id=job.id, run=job.runs, spec=job.spec, pending=job.pending, stop=stop_wish(turn, job)
-        ),
+        StartRender(job_id=job.id, run=job.runs, spec=job.spec, pending=job.pending, stop=stop_wish(turn, job)),
     )
 
 

@@ -78,9 +78,7 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     """A connection for the calling thread."""
     mode = "ro" if read_only else "rwc"
     uri = f"file:{sqlite_quote(path)}?mode={mode}"
-    connection = sqlite3.connect(
-        uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, cached_statements=256
-    )
+    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, cached_statements=256)
     connection.execute("PRAGMA foreign_keys = ON")
     return connection
 
@@ -107,9 +105,7 @@ class Store:
         except sqlite3.OperationalError as error:
             raise StoreUnavailable(f"{self.path}: {error}") from error
         except sqlite3.DatabaseError as error:
-            raise StoreUnusable(
-                f"{self.path} is damaged ({error}); restore a backup, or move it away"
-            ) from error
+            raise StoreUnusable(f"{self.path} is damaged ({error}); restore a backup, or move it away") from error
         self._queries = queries()
 
     def _migrate(self) -> None:
@@ -124,9 +120,7 @@ class Store:
                 "run the newer version, or another data folder"
             )
         for number, script in enumerate(scripts[version:], start=version + 1):
-            self._connection.executescript(
-                f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;"
-            )
+            self._connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
         epoch = "INSERT INTO meta (key, value) VALUES ('epoch', ?) ON CONFLICT DO NOTHING"
         execute(epoch, (str(uuid.uuid4()),))
 

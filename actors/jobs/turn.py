@@ -86,9 +86,7 @@ class Turn:
 
     # ------------------------------------------------------------ events
 
-    def event(
-        self, kind: str, data: dict[str, Any], *, job: Job | None = None, cause: Cause = NOBODY
-    ) -> None:
+    def event(self, kind: str, data: dict[str, Any], *, job: Job | None = None, cause: Cause = NOBODY) -> None:
         """A durable event: `kind` is `job.…` or `daemon.…`. Gives the job its seq; `data` may hold structs."""
         self.ledger.seq += 1
         seq = self.ledger.seq
