@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check lock clean
+.PHONY: demo test check wheel lock clean
 
 demo: .venv/ready ## the main job on real input
 	$(BIN)/rushes demo
@@ -15,6 +15,11 @@ check: .venv/ready ## ruff, mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+wheel: .venv/ready ## build the wheel, and see that it brings all that the daemon reads
+	rm -rf dist
+	$(BIN)/python -m hatchling build -t wheel -d dist
+	$(BIN)/python tests/check_wheel.py dist/*.whl
 
 # The lock pins every package with its hashes; the project itself is installed live from this folder.
 .venv/ready: requirements.lock pyproject.toml
