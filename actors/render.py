@@ -257,8 +257,8 @@ class Render(BusActor):
         self._climb(run)
 
     def _climb(self, run: Run) -> None:
-        if self._ladder is None or run.child is None:
-            return
+        if self._ladder is None or run.child is None or run.child.has_ended():
+            return  # nothing to climb at; the news of its end is on the way
         now = time.monotonic()
         stage = self._ladder.take(now)
         if stage is not None:

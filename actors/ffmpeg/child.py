@@ -7,6 +7,7 @@ group gets the SIGTERM meant for FFmpeg (`trap :` and not `trap ''`, which FFmpe
 
 import errno
 import os
+import select
 import signal
 import time
 from collections.abc import Iterable, Sequence
@@ -148,6 +149,10 @@ class Child:
         if stat is None:
             return 0.0
         return time.clock_gettime(time.CLOCK_BOOTTIME) - stat.start / os.sysconf("SC_CLK_TCK")
+
+    def has_ended(self) -> bool:
+        """True once the shim has: FFmpeg before it. Does not wait."""
+        return bool(select.select([self.pidfd], [], [], 0)[0])
 
     # ------------------------------------------------------------ asking it to stop
 

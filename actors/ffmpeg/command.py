@@ -27,6 +27,11 @@ KEEPS_LENGTH = re.compile(
 )
 """Filters that take time as it comes."""
 
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".tga", ".ppm", ".pgm", ".jp2")
+LITERAL_INPUT = ["-f", "image2", "-pattern_type", "none"]
+LITERAL_OUTPUT = ["-update", "1"]
+"""How FFmpeg is told that a % in a picture's path is a %. Source: ffmpeg-formats(1), "image2"."""
+
 CLOCK = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d*)?|\.\d+)\Z")
 FILTERS = frozenset({"vf", "af", "filter"})
 
@@ -49,13 +54,22 @@ def argv(ffmpeg: str, spec: m.JobSpec, index: int, partial: str, progress: str) 
     """
     command = [ffmpeg, "-hide_banner", "-nostats", "-y", "-progress", f"file:{progress}"]
     for source in spec.inputs_of(index):
-        command += [*source.args, "-i", source.path]
-    return [*command, *spec.outputs[index].args, partial]
+        literal = LITERAL_INPUT if _is_pattern(source.path, source.args) else []
+        command += [*literal, *source.args, "-i", source.path]
+    wanted = spec.outputs[index]
+    literal = LITERAL_OUTPUT if _is_pattern(partial, wanted.args) else []
+    return [*command, *literal, *wanted.args, partial]
+
+
+def _is_pattern(path: str, args: Sequence[str]) -> bool:
+    """True where FFmpeg would take a picture's name with a % for a numbered sequence."""
+    return "%" in path and path.lower().endswith(PICTURES) and "-f" not in args
 
 
 def probe_argv(ffmpeg: str, path: str) -> list[str]:
     """The command that reads a file's header and says on stderr what is in it."""
-    return [ffmpeg, "-hide_banner", "-nostdin", "-i", path]
+    literal = LITERAL_INPUT if _is_pattern(path, ()) else []
+    return [ffmpeg, "-hide_banner", "-nostdin", *literal, "-i", path]
 
 
 def seconds(text: str | None) -> float | None:

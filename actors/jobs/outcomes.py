@@ -4,7 +4,7 @@ News of an earlier run, or of a job that is not processing any more, is stale: i
 reported before, and nothing depends on it.
 """
 
-from actors.base import ARCHIVE, RENDER_PREFIX, SUPERVISOR, render_address
+from actors.base import ARCHIVE, JANITOR, RENDER_PREFIX, SUPERVISOR, render_address
 from actors.jobs import changes
 from actors.jobs.model import Job, Output
 from actors.jobs.states import COMPLETE, FAIL, REQUEUE, START
@@ -224,6 +224,8 @@ def actor_restarted(turn: Turn, news: ActorRestarted) -> None:
     job_id = news.address.removeprefix(RENDER_PREFIX)
     if job_id in turn.ledger.running:
         order(turn, changes.find(turn, job_id))
+    elif news.address == JANITOR:
+        resume_removals(turn)
 
 
 def recover(turn: Turn) -> None:
@@ -233,6 +235,11 @@ def recover(turn: Turn) -> None:
             complete(turn, job)
         else:
             order(turn, job)
+    resume_removals(turn)
+
+
+def resume_removals(turn: Turn) -> None:
+    """Have the Janitor remove what is to be removed, again: what is gone already is no error."""
     for job in turn.store.deleting():
         changes.begin_removal(turn, job)
 
