@@ -58,7 +58,9 @@ def serve(settings: Config) -> int:
     try:
         return Daemon(settings).run()
     except (CannotStart, FFmpegMissing, StoreError, BadAddress) as error:
-        log.error("daemon_failed", error=str(error))
+        if settings.log_format == "json":
+            log.error("daemon_failed", error=str(error))  # for whoever reads the log; the next line is for people
+        click.echo(f"rushes: {error}", err=True)
         return EXIT_FAILED
 
 

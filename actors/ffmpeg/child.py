@@ -32,6 +32,9 @@ echo $? >exit
 SIGNALLED = 128
 """A shell's status for a child that a signal ended is this plus the signal (POSIX, 2.8.2)."""
 
+REAL_TIME = SIGNALLED + 32
+"""Above the standard signals, 1 to 31 (signal(7)), lie statuses of FFmpeg's own: 183 is invalid data."""
+
 NOT_FOR_CHILDREN = frozenset({"FFREPORT", "AV_LOG_FORCE_COLOR"})
 """Environment that would make FFmpeg write a report of its own, or escapes into its stderr."""
 
@@ -234,8 +237,7 @@ def exit_status(workspace: Workspace, shim_ended_by: int | None = None) -> int |
     if not written:
         return None if shim_ended_by is None else -shim_ended_by
     status = int(written)
-    number = status - SIGNALLED
-    return -number if number in signal.valid_signals() else status
+    return SIGNALLED - status if SIGNALLED < status < REAL_TIME else status
 
 
 def strays(workspace: Workspace) -> list[int]:

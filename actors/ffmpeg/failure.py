@@ -32,6 +32,7 @@ SYMPTOMS = tuple(
         (
             "input_missing",
             r"Error opening input.*: No such file or directory|^/.*: No such file or directory|Connection refused|"
+            r"No route to host|Connection timed out|"
             r"Failed to resolve hostname|HTTP error 404",
             "put the input back and retry",
         ),
@@ -57,6 +58,10 @@ SYMPTOMS = tuple(
         ),
     )
 )
+
+BY_FORCE = frozenset({signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE})
+"""Signals after which FFmpeg had no last word. For others what it said is asked first: its own statuses, which are
+the low byte of a negated errno, reach into the shell's 128 + signal (143 is SIGTERM, and EHOSTUNREACH too)."""
 
 INPUT_DAMAGE = re.compile(
     r"partial file|File ended prematurely|corrupt (?:input packet|decoded frame)|Packet corrupt|"
@@ -86,20 +91,21 @@ def explain(exit_status: int | None, stderr_tail: str) -> ErrorView:
         stderr_tail: the end of what FFmpeg said.
 
     """
-    # FFmpeg's own statuses reach into the shell's 128 + signal: 134 is SIGABRT, and EDQUOT too. What it said decides.
-    if exit_status is not None and exit_status < 0 and not SYMPTOMS[0].pattern.search(stderr_tail):
+    if exit_status is not None and -exit_status in BY_FORCE and not SYMPTOMS[0].pattern.search(stderr_tail):
         return _signalled(-exit_status)
     for symptom in SYMPTOMS:
         found = symptom.pattern.search(stderr_tail)
         if found:
             return error(symptom.code, f"{_line(stderr_tail, found.start())}; {symptom.remedy}")
+    if exit_status is not None and exit_status < 0:
+        return _signalled(-exit_status)
     said = _line(stderr_tail.rstrip(), len(stderr_tail.rstrip()))
     ended = "ended without a status" if exit_status is None else f"ended with status {exit_status}"
     return error("unknown", f"FFmpeg {ended}: {said}" if said else f"FFmpeg {ended} and said nothing")
 
 
 def _signalled(number: int) -> ErrorView:
-    name = signal.Signals(number).name if number in signal.valid_signals() else f"signal {number}"
+    name = signal.Signals(number).name
     if number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         return error("killed", f"FFmpeg was ended by {name}, and not by Rushes; out of memory, or somebody's kill")
     return error("crashed", f"FFmpeg crashed with {name}")
