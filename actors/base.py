@@ -71,6 +71,7 @@ class BusActor(pykka.ThreadingActor):
         self.hub = hub
         self.log = logger(actor=address)
         self.inbox = ActorInbox(self.actor_ref)
+        hub.register(address, self.inbox)  # what comes before `begin` waits in the inbox
 
     # ------------------------------------------------------------ for subclasses
 
@@ -90,10 +91,9 @@ class BusActor(pykka.ThreadingActor):
     # ------------------------------------------------------------ pykka's hooks
 
     def on_start(self) -> None:
-        """Open the outbox, begin, and only then be reachable."""
+        """Open the outbox and begin."""
         self.outbox = self.hub.outbox()
         try:
-            self.hub.register(self.address, self.inbox)
             self.begin()
             self.outbox.flush()
         except Exception as error:

@@ -78,6 +78,7 @@ class Render(BusActor):
         self._ladder: Ladder | None = None
         self._fault: ErrorView | None = None
         self._settle_after = SETTLE_SECONDS
+        self._killed = False
         self._grown_at = 0.0
         self._growth: tuple[float, int] = (0.0, 0)
         self._adopt_until = 0.0
@@ -188,6 +189,7 @@ class Render(BusActor):
         self._grown_at = time.monotonic()
         self._growth = (0.0, 0)
         self._settle_after = SETTLE_SECONDS
+        self._killed = False
         self.outbox.mail(QUEUE, OutputStarted(job_id=self._order.job_id, run=self._order.run, index=run.index))
         self._after(PROGRESS_SECONDS, "progress", run)
 
@@ -274,6 +276,7 @@ class Render(BusActor):
             self._after(wait, "climb", run)
 
     def _report_signal(self, run: Run, stage: Stage) -> None:
+        self._killed = stage == "SIGKILL"
         job_id, number = self._order.job_id, self._order.run
         self.outbox.mail(QUEUE, Signalled(job_id=job_id, run=number, index=run.index, stage=stage))
 
@@ -281,7 +284,7 @@ class Render(BusActor):
         """FFmpeg has ended. Its group must be empty before anything is decided."""
         if run.child is not None and not run.child.is_empty():
             run.child.signal(signal.SIGKILL)
-            if self._settle_after == SETTLE_SECONDS:
+            if not self._killed:
                 self._report_signal(run, "SIGKILL")
             self._after(self._settle_after, "settle", run)
             self._settle_after = min(2 * self._settle_after, SETTLE_SECONDS_MAX)

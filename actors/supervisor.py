@@ -53,9 +53,10 @@ class Supervisor(BusActor):
         self._queue_died: ActorDied | None = None
 
     def begin(self) -> None:
-        """Start the standing actors in their order."""
+        """Start the standing actors in their order, then let clients in."""
         for address, start in self._parts.items():
             self._standing[address] = start()
+        self.outbox.open_hub()
 
     def died(self) -> None:
         """Without a Supervisor nobody would hear of the next death."""

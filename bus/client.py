@@ -33,6 +33,9 @@ DEADLINE_SECONDS = 5.0
 RESEND_SECONDS = 1.0
 """A request without an answer is sent again this often; its id makes that safe. A daemon restarts in less."""
 
+RESEND_HELD_SECONDS = 5.0
+"""The same where the reply is held on purpose: each time it is sent again, the daemon holds one reply more."""
+
 WAIT_STEP_SECONDS = 60.0
 """`wait` without a timeout asks again this often, which is also how it notices that the daemon is gone."""
 
@@ -306,11 +309,12 @@ class Client:
         body = codec.encode(command)
         seconds = self._deadline + (command.wait or 0)
         deadline = time.monotonic() + seconds
+        every = RESEND_HELD_SECONDS if command.wait else RESEND_SECONDS
         resend_at = 0.0
         while (now := time.monotonic()) < deadline:
             if now >= resend_at and self._dealer.poll(self._ms(deadline - now), zmq.POLLOUT):
                 self._dealer.send(body)
-                resend_at = time.monotonic() + RESEND_SECONDS
+                resend_at = time.monotonic() + every
             if self._dealer.poll(self._ms(min(resend_at, deadline) - time.monotonic())):
                 reply = codec.decode_reply(self._dealer.recv_multipart()[-1])
                 if reply.re == command.id or (reply.re is None and not reply.ok):

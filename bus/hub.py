@@ -21,7 +21,7 @@ from bus import auth, codec, limits
 from bus.address import check_owner, endpoints, ipc_folder, is_loopback
 from bus.errors import BadAddress, Busy, CommandRefused, Invalid
 from bus.messages import AnyCommand, Reply, ReplyError
-from bus.outbox import EVENT, HUB_INBOX, MAIL, REPLY, STOP, Outbox
+from bus.outbox import EVENT, HUB_INBOX, MAIL, OPEN, REPLY, STOP, Outbox
 
 MAX_INBOX = 50_000
 """Commands that may wait in one actor's inbox. Beyond, the sender is told `busy`: some seconds' work at most."""
@@ -62,6 +62,8 @@ class Inbox(Protocol):
 
 class Hub:
     """Binds in the thread that makes it (so that a failure is raised there), then runs in a thread of its own.
+
+    Clients are served once an actor has said `open_hub`; until then ZeroMQ keeps what they send.
 
     Args:
         address: the bus address to bind.
@@ -197,18 +199,18 @@ class Hub:
 
     def _serve(self) -> None:
         poller = zmq.Poller()
-        for socket in (self._pull, self._router, self._xpub):
+        for socket in (self._pull, self._xpub):
             poller.register(socket, zmq.POLLIN)
         while True:
             ready = dict(poller.poll())
-            if self._pull in ready and not self._drain_actors():
+            if self._pull in ready and not self._drain_actors(poller):
                 return
             if self._router in ready:
                 self._drain_clients()
             if self._xpub in ready:
                 self._drain_subscriptions()
 
-    def _drain_actors(self) -> bool:
+    def _drain_actors(self, poller: zmq.Poller) -> bool:
         """Deliver what actors sent. False once the hub was asked to stop."""
         for _ in range(BURST):
             try:
@@ -228,6 +230,9 @@ class Hub:
                 elif kind == MAIL:
                     self._deliver(frames[at + 1].decode(), frames[at + 2])
                     at += 3
+                elif kind == OPEN:
+                    poller.register(self._router, zmq.POLLIN)
+                    at += 1
                 else:
                     assert kind == STOP
                     return False

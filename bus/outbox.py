@@ -7,7 +7,7 @@ import zmq
 from bus import codec
 
 HUB_INBOX = "inproc://hub"
-MAIL, REPLY, EVENT, STOP = b"M", b"R", b"E", b"S"
+MAIL, REPLY, EVENT, OPEN, STOP = b"M", b"R", b"E", b"O", b"S"
 
 MAX_BATCH = 500
 """Parcels in one multipart message, so that the hub turns to its other sockets in between."""
@@ -38,6 +38,10 @@ class Outbox:
     def event(self, topic: str, body: bytes) -> None:
         """An event for every subscriber to `topic`."""
         self._add(EVENT, topic.encode(), body)
+
+    def open_hub(self) -> None:
+        """Let clients in: whoever is to answer them can be reached. What they sent before has waited."""
+        self._add(OPEN)
 
     def stop_hub(self) -> None:
         """Ask the hub to end once it has sent what came before this."""

@@ -7,14 +7,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import click
 
 from bus.client import Client
-from bus.errors import BusError, NoDaemon
+from bus.errors import BusError, Busy, NoDaemon
 from cli import text
+from cli.output import note
 
 SLOTS = 2
 """So that jobs have to wait, and there is something to boost."""
@@ -26,7 +27,8 @@ STOP_SECONDS = 20.0
 """For the daemon to end: the stop ladder's three steps and some room."""
 
 ASK_SECONDS = 0.3
-"""Between two looks whether the daemon answers already."""
+ASK_AGAIN_SECONDS = 0.02
+"""For one answer while the daemon starts, and from one that says `busy` to the next question."""
 
 SHOWN_CHARS = 2000
 """Of the daemon's log, where it did not start."""
@@ -68,14 +70,12 @@ class Stage:
         """
         end = time.monotonic() + START_SECONDS
         while time.monotonic() < end and self._daemon.poll() is None:
-            try:
-                with Client(self.bus, deadline=ASK_SECONDS) as client:
-                    client.status()
+            with Client(self.bus, deadline=ASK_SECONDS) as client, suppress(NoDaemon, Busy):
+                client.status()
                 return
-            except NoDaemon:
-                continue
-        said = self._log.read_text(errors="replace")[-SHOWN_CHARS:]
-        raise click.ClickException(f"the demo's daemon did not start; it said:\n{text.clean_log(said)}")
+            time.sleep(ASK_AGAIN_SECONDS)
+        note(text.clean_log(self._log.read_text(errors="replace")[-SHOWN_CHARS:]).rstrip())
+        raise click.ClickException("the demo's daemon did not start; above is what it said")
 
     def stop(self) -> int:
         """End the daemon, as a user would, else by force; its exit status."""

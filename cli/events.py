@@ -69,18 +69,14 @@ def details(event: Event) -> str:
         case "job.submitted":
             return _join(data.get("name"), data.get("priority") and f"priority {data['priority']}")
         case "job.boosted":
-            return _join(
-                f"priority {data['was']} to {data['priority']}", data.get("front") and "to the front"
-            )
+            return _join(f"priority {data['was']} to {data['priority']}", data.get("front") and "to the front")
         case "job.started":
             return f"attempt {data['attempt']}"
         case "job.output_started":
             return _output(data)
         case "job.output_completed":
             picture = f"{data['width']}x{data['height']}" if data.get("width") else None
-            return _join(
-                _output(data), picture, text.clock(data.get("duration")), text.size(data.get("size"))
-            )
+            return _join(_output(data), picture, text.clock(data.get("duration")), text.size(data.get("size")))
         case "job.cancelling" | "job.cancelled":
             return _join(data.get("reason"), data.get("notes"))
         case "job.signalled":
@@ -96,7 +92,7 @@ def details(event: Event) -> str:
         case "job.progress":
             left = None if data.get("eta") is None else f"{text.clock(data['eta'])} left"
             speed = None if data.get("speed") is None else f"{data['speed']:.3g}x"
-            return _join(text.percent(data.get("job_progress")), data.get("phase"), speed, left)
+            return _join(text.percent(data.get("progress")), data.get("phase"), speed, left)
         case "daemon.stopping":
             return str(data.get("mode") or "")
         case "daemon.actor_restarted":
@@ -128,9 +124,5 @@ def _error(error: Mapping[str, Any] | None) -> str:
 
 def _removed(data: Mapping[str, Sequence[object]]) -> str:
     return _join(
-        *(
-            f"{text.count(len(data[what]), 'file')} {what}"
-            for what in ("removed", "missing", "failed")
-            if data[what]
-        )
+        *(f"{text.count(len(data[what]), 'file')} {what}" for what in ("removed", "missing", "failed") if data[what])
     )

@@ -8,10 +8,8 @@ from typing import NamedTuple
 
 import click
 
-from bus.codec import Undecodable
-from bus.errors import BadAddress, CommandRefused, NoDaemon
-from cli.main import DONE, INTERRUPTED, NO_DAEMON, REFUSED, USAGE
-from cli.output import complain, note, wants_colour
+from cli.main import DONE, INTERRUPTED, NO_DAEMON, PIPE_CLOSED, REFUSED, USAGE
+from cli.output import PipeClosed, complain, note
 
 TRACEBACK = "RUSHES_TRACEBACK"
 """Set in the environment of whoever looks for a defect of this program."""
@@ -112,10 +110,8 @@ def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) ->
     options_metavar="",
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version)
-@click.pass_context
-def rushes(ctx: click.Context) -> None:
+def rushes() -> None:
     """Runs FFmpeg jobs: queued, watched, stopped when asked, proved when done."""
-    ctx.color = wants_colour()
 
 
 def run() -> int:
@@ -133,6 +129,12 @@ def run() -> int:
 
 
 def _explain(error: Exception) -> int:
+    """Say what went wrong; the exit status."""
+    from msgspec import ValidationError
+
+    from bus.codec import Undecodable
+    from bus.errors import BadAddress, CommandRefused, NoDaemon
+
     match error:
         case click.Abort():
             return INTERRUPTED
@@ -141,7 +143,7 @@ def _explain(error: Exception) -> int:
             return USAGE
         case click.UsageError():
             path = error.ctx.command_path if error.ctx else "rushes"
-            complain(f"{error.format_message()}")
+            complain(error.format_message())
             note(f"Try `{path} --help`.")
             return USAGE
         case click.ClickException():
@@ -156,16 +158,19 @@ def _explain(error: Exception) -> int:
         case BadAddress():
             complain(str(error))
             return USAGE
-        case Undecodable():
+        case Undecodable() | ValidationError():
             complain("what answers at that address is no Rushes daemon that this version understands")
             return NO_DAEMON
-        case BrokenPipeError():
-            raise error
+        case PipeClosed():
+            # The interpreter flushes stdout once more at its end, and must not complain of it.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return PIPE_CLOSED
         case UnicodeEncodeError():
             complain("an argument is not valid UTF-8, which the bus cannot carry")
             return USAGE
         case OSError():
-            complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+            where = f"{error.filename}: " if error.filename else ""
+            complain(f"{where}{error.strerror or error}")
             return REFUSED
         case _:
             complain(f"{type(error).__name__}: {error}; a defect of rushes, which {TRACEBACK}=1 would locate")

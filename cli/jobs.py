@@ -21,6 +21,4 @@ def find(client: Client, given: str) -> str:
         return jobs[0].id
     if not jobs:
         raise NotFound(f"no job has an id that begins with {given!r}")
-    raise NotFound(
-        f"{given!r} is the beginning of {jobs[0].id}, {jobs[1].id} and perhaps more; give more of it"
-    )
+    raise NotFound(f"{given!r} is the beginning of {jobs[0].id}, {jobs[1].id} and perhaps more; give more of it")

@@ -31,9 +31,7 @@ COMPLETION_ITEMS = 30
 def with_client(function: Callable[Concatenate[Client, P], None]) -> Callable[..., None]:
     """Give a command its `client`, and the options `--bus` and `--json` that every client command has."""
 
-    @click.option(
-        "--bus", metavar="ADDRESS", help="Where the daemon is; else $RUSHES_BUS, else the per-user address."
-    )
+    @click.option("--bus", metavar="ADDRESS", help="Where the daemon is; else $RUSHES_BUS, else the per-user address.")
     @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, for programs.")
     @functools.wraps(function)
     def command(bus: str | None, *args: P.args, **options: P.kwargs) -> None:
@@ -45,7 +43,7 @@ def with_client(function: Callable[Concatenate[Client, P], None]) -> Callable[..
 
 def job_id(function: F) -> F:
     """The argument `ID`."""
-    return click.argument("given", metavar="ID", callback=_check_id, shell_complete=complete_id)(function)
+    return click.argument("given", metavar="ID", callback=check_id, shell_complete=complete_id)(function)
 
 
 def job_ids(*, required: bool) -> Callable[[F], F]:
@@ -55,7 +53,7 @@ def job_ids(*, required: bool) -> Callable[[F], F]:
         metavar="ID..." if required else "[ID...]",
         nargs=-1,
         required=required,
-        callback=lambda ctx, param, ids: tuple(_check_id(ctx, param, given) for given in ids),
+        callback=lambda ctx, param, ids: tuple(check_id(ctx, param, given) for given in ids),
         shell_complete=complete_id,
     )
 
@@ -77,8 +75,9 @@ def selects(*statuses: JobStatus) -> Callable[[F], F]:
     return decorate
 
 
-def _check_id(ctx: click.Context, param: click.Parameter, given: str) -> str:
-    if len(given) < MIN_PREFIX_CHARS:
+def check_id(ctx: click.Context, param: click.Parameter, given: str | None) -> str | None:
+    """The callback of a parameter that is a job id: refuses what is too short to be one."""
+    if given is not None and len(given) < MIN_PREFIX_CHARS:
         raise click.BadParameter(f"give at least {MIN_PREFIX_CHARS} characters of a job id, not {given!r}")
     return given
 

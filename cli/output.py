@@ -1,7 +1,6 @@
 """Where lines go: results to stdout, everything said about them to stderr."""
 
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -19,24 +18,43 @@ def is_terminal(*, err: bool = False) -> bool:
     return stream is not None and stream.isatty()
 
 
-def wants_colour() -> bool | None:
-    """False where the user said so (no-color.org) or the terminal cannot; None leaves it to each stream."""
-    return False if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else None
-
-
 def room() -> int | None:
     """The width of the terminal on stdout; None where there is none and nothing need be cut."""
-    return shutil.get_terminal_size().columns if is_terminal() else None
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+    except (OSError, AttributeError):
+        return None
+
+
+class PipeClosed(Exception):
+    """Whoever read our results has gone. Not an OSError, which click would take for its own affair."""
 
 
 def say(line: str) -> None:
-    """A result."""
-    click.echo(line)
+    """A result. Raises `PipeClosed`."""
+    _write(line + "\n", colour=_colour())
+
+
+def say_raw(piece: str) -> None:
+    """A result that is passed on as it is, with whatever it holds. Raises `PipeClosed`."""
+    _write(piece, colour=True)
+
+
+def _write(piece: str, colour: bool | None) -> None:
+    try:
+        click.echo(piece, nl=False, color=colour)
+    except BrokenPipeError:
+        raise PipeClosed from None
 
 
 def note(line: str) -> None:
     """Something about a result, which a pipe must not get."""
-    click.echo(line, err=True)
+    click.echo(line, err=True, color=_colour())
+
+
+def _colour() -> bool | None:
+    """False where the user said so (no-color.org) or the terminal cannot; None leaves it to each stream."""
+    return False if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else None
 
 
 def complain(problem: str) -> None:

@@ -59,6 +59,7 @@ class Tally(Generic[R]):
                 raise
             complain(f"{job_id}: {refusal.code}: {refusal.message}")
             self._refusals[job_id] = refusal
+            self.results.pop(job_id, None)
 
     def jobs(
         self,

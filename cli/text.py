@@ -24,8 +24,10 @@ _CONTROLS: dict[int, int | str | None] = {
     **dict.fromkeys((0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A)), _HIDDEN),
 }
 _LOG_CONTROLS = {**dict.fromkeys(_CONTROLS), **{ord(kept): kept for kept in "\n\t\r"}}
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
-_JSON_CONTROLS = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), *range(0x2028, 0x202F))}
+_ESCAPE = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])"
+"""ECMA-48: control sequences, operating system commands, and the two-character kind."""
+
+_JSON_CONTROLS = {code: f"\\u{code:04x}" for code in _CONTROLS if code >= 0x7F}
 
 
 def clean(text: str) -> str:
@@ -35,7 +37,7 @@ def clean(text: str) -> str:
 
 def clean_log(text: str) -> str:
     """Lines that cannot do more to a terminal than begin a new one: whole escape sequences are taken out."""
-    return _ESCAPES.sub("", text).translate(_LOG_CONTROLS)
+    return re.sub(_ESCAPE, "", text).translate(_LOG_CONTROLS)
 
 
 def clean_json(text: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 import click
 
 from bus.client import ENDED, Client
-from bus.errors import NotFound
+from bus.errors import NoDaemon, NotFound
 from bus.messages import JobView
 from cli.lines import Show, display
 from cli.output import complain, note
@@ -61,7 +61,7 @@ def wait_for(client: Client, ids: Iterable[str], timeout: float | None = None) -
     try:
         with display() as show:
             return until_ended(client, ids, show, timeout)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, NoDaemon):
         note(f"Nothing was stopped; to go on waiting: rushes wait {' '.join(ids)}")
         raise
 

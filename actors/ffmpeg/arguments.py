@@ -11,12 +11,12 @@ from typing import NamedTuple
 SWITCHES = frozenset({
     "y", "n", "stats", "report", "hide_banner", "ignore_unknown", "copy_unknown", "recast_media", "benchmark",
     "benchmark_all", "stdin", "dump", "hex", "copyts", "start_at_zero", "xerror", "auto_conversion_filters", "debug_ts",
-    "vstats", "bitexact", "seek_timestamp", "accurate_seek", "re", "find_stream_info", "shortest", "copyinkf",
-    "copypriorss", "display_hflip", "display_vflip", "vn", "an", "sn", "dn", "force_fps", "autorotate", "autoscale",
+    "vstats", "bitexact", "accurate_seek", "re", "find_stream_info", "shortest", "copyinkf",
+    "display_hflip", "display_vflip", "vn", "an", "sn", "dn", "force_fps", "autorotate", "autoscale",
     "fix_sub_duration", "fix_sub_duration_heartbeat", "psnr", "qphist", "deinterlace", "intra", "print_graphs",
-    "override_ffserver", "drop_changed", "version", "buildconf", "formats", "muxers", "demuxers", "devices", "codecs",
+    "override_ffserver", "version", "buildconf", "formats", "muxers", "demuxers", "devices", "codecs",
     "decoders", "encoders", "bsfs", "protocols", "filters", "pix_fmts", "layouts", "sample_fmts", "dispositions",
-    "colors", "hwaccels", "L",
+    "colors", "hwaccels", "L", "license",
 })  # fmt: skip
 """Options that take no value; each also has a form with `no` before it."""
 
@@ -34,7 +34,7 @@ OURS = {
 """Options that a job may not set, and why."""
 
 PRINTS_AND_ENDS = frozenset({
-    "h", "?", "help", "version", "buildconf", "formats", "muxers", "demuxers", "devices", "codecs", "decoders",
+    "h", "?", "help", "-help", "license", "version", "buildconf", "formats", "muxers", "demuxers", "devices", "codecs", "decoders",
     "encoders", "bsfs", "protocols", "filters", "pix_fmts", "layouts", "sample_fmts", "dispositions", "colors",
     "hwaccels", "sources", "sinks", "L",
 })  # fmt: skip

@@ -16,6 +16,9 @@ STREAM = re.compile(
 )
 SIZE = re.compile(r"(?:^|[ ,])(\d{1,6})x(\d{1,6})(?=[ ,\[]|$)")
 RATE = re.compile(r"(?:^|, )(\d+(?:\.\d+)?)(k?) fps")
+GUESSED = "Estimating duration from bitrate"
+"""FFmpeg's own word that a duration is a guess: for MP3 without a header and raw AAC it may be off tenfold."""
+
 BEGINS = re.compile(r"^(Stream mapping:|Press \[q\])", re.MULTILINE)
 
 
@@ -36,8 +39,8 @@ class Section(NamedTuple):
     streams: list[Stream]
 
     def kinds(self) -> Counter[str]:
-        """How many streams of video and of audio there are."""
-        return Counter(stream.kind for stream in self.streams if stream.kind in ("Video", "Audio"))
+        """How many streams there are of each kind that has a length."""
+        return Counter(stream.kind for stream in self.streams if stream.kind != "Attachment")
 
     @property
     def video(self) -> Stream | None:
@@ -48,15 +51,25 @@ class Section(NamedTuple):
 def sections(text: str) -> list[Section]:
     """Every input and output that FFmpeg has described so far, in its order."""
     found = list(HEADER.finditer(text))
-    ends = [match.start() for match in found[1:]] + [len(text)]
-    return [_section(match[1] == "Output", text[match.start() : end]) for match, end in zip(found, ends, strict=True)]
+    starts = [match.start() for match in found]
+    ends = [*starts[1:], len(text)]
+    return [_section(match[1] == "Output", text[match.start() : end]) for match, end in zip(found, ends, strict=False)]
 
 
 def input_durations(text: str) -> list[float | None] | None:
-    """Each input's duration in seconds, in order; None while FFmpeg has not got past its inputs."""
+    """Each input's duration in seconds, in order; None while FFmpeg has not got past its inputs.
+
+    A duration that FFmpeg calls a guess is none.
+    """
     if BEGINS.search(text) is None:
         return None
-    return [section.duration for section in sections(text) if not section.is_output]
+    described = inputs(text)
+    return [None] * len(described) if GUESSED in text else [section.duration for section in described]
+
+
+def inputs(text: str) -> list[Section]:
+    """The inputs that FFmpeg has described so far."""
+    return [section for section in sections(text) if not section.is_output]
 
 
 def output_section(text: str) -> Section | None:

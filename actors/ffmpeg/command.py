@@ -113,6 +113,8 @@ def expected_length(spec: m.JobSpec, index: int, durations: Sequence[float | Non
     output = check(spec.outputs[index].args, of_output=True)
     if any(_changes_length(options) for options in (*found, output)):
         return None
+    if any(option.name == "r" for options in found for option in options):
+        return None  # on an input it says how fast the frames it has are to be taken
     known = [_cut(options, duration) for options, duration in zip(found, durations, strict=True)]
     length = _cut(output, _common(known))
     if length is None:

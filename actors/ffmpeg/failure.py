@@ -15,7 +15,19 @@ class Symptom(NamedTuple):
     remedy: str
 
 
-RETRYABLE = frozenset({"input_missing", "disk_full", "no_memory", "killed", "timeout", "stalled", "crashed", "unknown"})
+RETRYABLE = frozenset(
+    {
+        "input_missing",
+        "output_folder_missing",
+        "disk_full",
+        "no_memory",
+        "killed",
+        "timeout",
+        "stalled",
+        "crashed",
+        "unknown",
+    }
+)
 """Where another attempt of the same command may end otherwise: the cause lies outside the command and the file."""
 
 SYMPTOMS = tuple(

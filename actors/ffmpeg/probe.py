@@ -1,9 +1,11 @@
 """Was the output good? What its header says, held against what was asked for. Pure."""
 
+from collections import Counter
 from typing import NamedTuple
 
 from actors.ffmpeg import banner, failure
 from actors.ffmpeg.command import Length
+from actors.ffmpeg.progress import Block
 from bus.messages import ErrorView
 
 TOLERANCE_SECONDS = 0.5
@@ -27,6 +29,10 @@ NO_DURATION = (
 """Outputs that are a picture or a text: their length proves nothing."""
 
 
+EMPTY = "Output file is empty, nothing was encoded"
+"""What FFmpeg says, and leaves 0, when no frame came through."""
+
+
 class Findings(NamedTuple):
     """What the header of an output says. Seconds, pixels, frames a second."""
 
@@ -44,49 +50,68 @@ class Unproved(Exception):
         self.error = error
 
 
-def examine(path: str, probe_text: str, run_text: str, out_time: float | None, expected: Length | None) -> Findings:
+def examine(
+    path: str, size: int, probe_text: str, run_text: str, last: Block | None, expected: Length | None
+) -> Findings:
     """The proof that an output is whole.
 
     Args:
         path: the output's real name; its suffix tells pictures from films.
+        size: of the finished file, in bytes.
         probe_text: what FFmpeg said when it opened the finished file.
         run_text: what FFmpeg said while it made it.
-        out_time: how many seconds FFmpeg reported to have written.
+        last: FFmpeg's last report.
         expected: how long it should be, where that is known.
 
     Raises:
-        Unproved: it does not open, lacks a stream, or is too short.
+        Unproved: it does not open, lacks a stream, has lost its end, or is too short.
 
     """
-    found = next((section for section in banner.sections(probe_text) if not section.is_output), None)
+    if last is not None and last.size is not None and size < last.size:
+        raise _unproved("verify_failed", f"the finished file has {size} bytes, but FFmpeg wrote {last.size}")
+    found = next(iter(banner.inputs(probe_text)), None)
     if found is None or not found.streams:
-        raise _unproved("verify_failed", f"the finished file does not open as media: {_last_line(probe_text)}")
+        said = EMPTY if EMPTY in run_text else _last_line(probe_text)
+        raise _unproved("verify_failed", f"the finished file does not open as media: {said}")
     planned = banner.output_section(run_text)
-    if planned is not None and planned.kinds() - found.kinds():
-        lacking = ", ".join(f"{count} {kind}" for kind, count in (planned.kinds() - found.kinds()).items())
-        raise _unproved("verify_failed", f"the finished file lacks streams that FFmpeg was to write: {lacking}")
-    if not path.lower().endswith(NO_DURATION):
-        _check_length(found.duration, run_text, out_time, expected)
+    if planned is not None:
+        _check_streams(planned, found)
+    if expected is not None and not path.lower().endswith(NO_DURATION):
+        duration = None if banner.GUESSED in probe_text else found.duration
+        written = duration if duration is not None or last is None else last.out_time
+        _check_length(written, found.video, run_text, expected)
     video = found.video
     if video is None:
         return Findings(found.duration, None, None, None)
     return Findings(found.duration, video.width, video.height, video.fps)
 
 
-def _check_length(duration: float | None, run_text: str, out_time: float | None, expected: Length | None) -> None:
-    written = duration if duration is not None else out_time
-    if out_time is not None and duration is not None and duration < out_time - tolerance(out_time):
-        raise _unproved(
-            "verify_failed", f"the finished file is {duration:.2f} s long, but FFmpeg wrote {out_time:.2f} s"
-        )
-    if expected is None or written is None or written >= expected.seconds - tolerance(expected.seconds):
+def _check_streams(planned: banner.Section, found: banner.Section) -> None:
+    """Pictures and sound that were to be written must be there; what else a container drops is its own affair."""
+    lost = planned.kinds() - found.kinds()
+    lacking = [f"{lost[kind]} {kind.lower()}" for kind in ("Video", "Audio") if lost[kind]]
+    if lacking:
+        streams = " and ".join(lacking)
+        raise _unproved("verify_failed", f"the finished file lacks streams that FFmpeg was to write: {streams}")
+
+
+def _check_length(written: float | None, video: banner.Stream | None, run_text: str, expected: Length) -> None:
+    frame = 1 / video.fps if video is not None and video.fps else 0.0
+    if written is None or written >= expected.seconds - max(tolerance(expected.seconds), frame):
         return
-    damage = failure.INPUT_DAMAGE.search(run_text)
     short = f"the output is {written:.2f} s long where {expected.seconds:.2f} s were expected"
+    damage = failure.INPUT_DAMAGE.search(run_text)
     if damage is not None:
         raise _unproved("truncated", f"{short}, and FFmpeg said: {damage[0]}")
-    if expected.proof:
+    if expected.proof and _takes_everything(run_text):
         raise _unproved("truncated", f"{short}; the input ends before its header says")
+
+
+def _takes_everything(run_text: str) -> bool:
+    """True where every stream of the inputs is written: a container is as long as its longest stream."""
+    read: Counter[str] = sum((section.kinds() for section in banner.inputs(run_text)), Counter())
+    planned = banner.output_section(run_text)
+    return planned is not None and not read - planned.kinds()
 
 
 def tolerance(seconds: float) -> float:

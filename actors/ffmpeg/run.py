@@ -78,6 +78,8 @@ class Run:
         for source in self._spec.inputs_of(self.index):
             if is_file(source) and not Path(source.path).exists():
                 raise RunFailed(error("input_missing", f"{source.path} is gone since the job was submitted"))
+        if not self.target.parent.is_dir():
+            raise RunFailed(error("output_folder_missing", f"{self.target.parent} is gone since the job was submitted"))
         if not self._spec.overwrite and self.target.exists():
             raise RunFailed(error("output_exists", f"{self.target} has appeared since the job was submitted"))
         try:
@@ -183,9 +185,10 @@ class Run:
         try:
             findings = examine(
                 str(self.target),
+                self.partial.stat().st_size,
                 self.workspace.probe.read_text(errors="replace"),
                 self.workspace.stderr_text(),
-                last.out_time if last else None,
+                last,
                 self._expected,
             )
             self._sync(self.partial)

@@ -1,7 +1,10 @@
 """May this job be taken? Everything about a spec that the file system or FFmpeg would refuse later is refused here."""
 
+import functools
 import os
 import re
+import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -18,6 +21,9 @@ STDIN_SCHEMES = frozenset({"pipe", "fd"})
 
 SEVERAL_FILES = (".m3u8", ".mpd", ".ffconcat")
 """Suffixes for which FFmpeg chooses a muxer that writes files beside the one named."""
+
+FOLDER_SECONDS = 2.0
+"""How long it is remembered whether a folder can be written: a thousand jobs for one folder need one trial."""
 
 MAX_NAME_BYTES = 255
 """Linux' NAME_MAX."""
@@ -119,13 +125,24 @@ def _check_output(text: str, at: str) -> str:
     try:
         if not file.parent.is_dir():
             raise Invalid.at(at, f"output folder {file.parent} does not exist")
-        if not os.access(file.parent, os.W_OK | os.X_OK):
-            raise Invalid.at(at, f"output folder {file.parent} cannot be written by {_me()}")
+        refusal = _why_not_writable(str(file.parent), int(time.monotonic() / FOLDER_SECONDS))
+        if refusal is not None:
+            raise Invalid.at(at, f"output folder {file.parent} cannot be written by {_me()}: {refusal}")
         if file.is_dir():
             raise Invalid.at(at, f"output {text!r} is a folder")
         return str(file.parent.resolve() / file.name)
     except OSError as error:
         raise Invalid.at(at, f"output {text!r} cannot be written: {error.strerror}") from None
+
+
+@functools.lru_cache(maxsize=256)
+def _why_not_writable(folder: str, _moment: int) -> str | None:
+    """Why no file can be made in a folder; only trying answers for root, for /proc and for an immutable folder."""
+    try:
+        with tempfile.TemporaryFile(dir=folder, prefix=PARTIAL_PREFIX):
+            return None
+    except OSError as error:
+        return error.strerror
 
 
 def _check_not_inputs(spec: m.JobSpec, outputs: Sequence[Output]) -> None:

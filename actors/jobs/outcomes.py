@@ -96,10 +96,10 @@ def progressed(turn: Turn, news: Progressed) -> None:
     turn.ephemeral(
         "job.progress",
         {
-            "index": live.index,
+            "progress": turn.view(job).progress,
             "phase": live.phase,
-            "progress": live.progress,
-            "job_progress": turn.view(job).progress,
+            "index": live.index,
+            "output_progress": live.progress,
             "speed": live.speed,
             "eta": live.eta,
             "frame": news.frame,

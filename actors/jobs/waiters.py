@@ -27,11 +27,7 @@ class Waiters:
         self._by_job: dict[str, set[int]] = {}
 
     def add(self, request: Request, job_id: str, *, until_deleted: bool, changed: bool) -> Waiter:
-        """Hold a reply. The same request held before is replaced: it was sent again, and gets one reply."""
-        for waiter in list(self.of(job_id)):
-            same_command = waiter.request.command.id == request.command.id
-            if same_command and waiter.request.envelope == request.envelope:
-                self.remove(waiter)
+        """Hold a reply. A command that is sent again while it is held gets a reply for each time it was sent."""
         waiter = Waiter(next(self._numbers), request, job_id, until_deleted, changed)
         self._by_number[waiter.number] = waiter
         self._by_job.setdefault(job_id, set()).add(waiter.number)

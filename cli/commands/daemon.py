@@ -115,7 +115,7 @@ def _watch(pid: int) -> int | None:
 
 def _wait(client: Client, before: StatusResult, pidfd: int | None) -> None:
     """Return once the daemon's process has ended; where that cannot be seen, once nobody answers any more."""
-    running = -1
+    running = 0
     silent_since: float | None = None
     while pidfd is None or not select.select([pidfd], [], [], LOOK_SECONDS)[0]:
         try:

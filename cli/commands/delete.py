@@ -50,7 +50,9 @@ def delete(
     tally = Tally[DeleteResult](single=selection.names_one)
     jobs = tally.jobs(client, selection, STATUSES)
     if asking and jobs:
-        ask(jobs, _question(jobs, force=force, keep_files=keep_files))
+        made = [output.path for job in jobs for output in job.outputs if output.status == "completed"]
+        question = _question(jobs, len(made), force=force, keep_files=keep_files)
+        ask(jobs, question, removing=[] if keep_files else made)
     for job in jobs:
         with tally.of(job.id):
             result = client.delete(job.id, force=force, keep_files=keep_files, wait=WAIT_SECONDS)
@@ -62,9 +64,8 @@ def delete(
     tally.check()
 
 
-def _question(jobs: Sequence[JobView], *, force: bool, keep_files: bool) -> str:
+def _question(jobs: Sequence[JobView], made: int, *, force: bool, keep_files: bool) -> str:
     active = sum(job.status in ("queued", "processing") for job in jobs)
-    made = sum(job.completed_outputs for job in jobs)
     parts = [f"Delete {text.count(len(jobs), 'job')}"]
     if made:
         parts.append(f"{'but keep' if keep_files else 'and'} {text.count(made, 'file')}")
@@ -80,7 +81,5 @@ def _report(result: DeleteResult) -> str:
     lines = [f"{result.job_id} deleted"]
     lines += [f"  removed  {text.clean(path)}" for path in result.removed]
     lines += [f"  missing  {text.clean(path)}" for path in result.missing]
-    lines += [
-        f"  {state('failed')}   {text.clean(left.path)}: {text.clean(left.message)}" for left in result.failed
-    ]
+    lines += [f"  {state('failed')}   {text.clean(left.path)}: {text.clean(left.message)}" for left in result.failed]
     return "\n".join(lines)

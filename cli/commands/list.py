@@ -6,11 +6,10 @@ import click
 
 from bus import limits
 from bus.client import Client
-from bus.messages import JobStatus, JobView, ListResult
-from cli import text
+from bus.messages import JobStatus, ListResult
+from cli.job_table import print_jobs
 from cli.options import STATUSES, with_client
-from cli.output import note, print_json, print_table
-from cli.table import Column
+from cli.output import note, print_json
 
 DEFAULT_LIMIT = 100
 """As the bus has it."""
@@ -68,36 +67,6 @@ def list_jobs(
     if not result.jobs:
         note("No jobs.")
         return
-    print_table(_columns(order), [_row(job, order) for job in result.jobs])
+    print_jobs(result.jobs, places=order == "queue")
     if result.cursor is not None:
-        note(f"These are the first {len(result.jobs)}; --all shows the rest.")
-
-
-def _columns(order: Order) -> list[Column]:
-    columns = [
-        Column("ID"),
-        Column("STATUS", states=True),
-        Column("DONE", right=True),
-        Column("PRIO", right=True),
-        Column("AGE", right=True),
-        Column("JOB"),
-    ]
-    return [Column("#", right=True), *columns] if order == "queue" else columns
-
-
-def _row(job: JobView, order: Order) -> list[str]:
-    cells = [
-        job.id,
-        text.standing(job),
-        text.percent(job.progress),
-        str(job.priority),
-        text.age(job.created_at),
-        _what(job),
-    ]
-    return [str(job.position or ""), *cells] if order == "queue" else cells
-
-
-def _what(job: JobView) -> str:
-    """The job's name and files; of one that failed, why."""
-    title = f"{text.clean(job.name)} ({text.files(job)})" if job.name else text.files(job)
-    return f"{title}: {job.error.code}" if job.status == "failed" and job.error else title
+        note("There are more: --limit N, or --all.")

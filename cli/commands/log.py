@@ -10,7 +10,7 @@ from cli import text
 from cli.history import between
 from cli.jobs import find
 from cli.options import job_id, with_client
-from cli.output import is_terminal, note, print_json
+from cli.output import is_terminal, note, print_json, say_raw
 
 FOLLOW_SECONDS = 0.5
 """Between two looks at a log that grows. FFmpeg says little while it encodes."""
@@ -53,7 +53,7 @@ def log(
         return
     _print(result.text)
     if result.truncated:
-        note("This is not all of it." if tail is None else "There is more; without --tail all that was kept.")
+        note("Not all of it was kept." if tail is None else "This is its end; without --tail comes all of it.")
 
 
 def _follow(client: Client, job_id: str, output: int | None, tail: int | None) -> None:
@@ -103,4 +103,4 @@ class _Run:
 
 def _print(said: str) -> None:
     """As it is into a pipe; a terminal gets nothing that could command it."""
-    click.echo(text.clean_log(said) if is_terminal() else said, nl=False)
+    say_raw(text.clean_log(said) if is_terminal() else said)

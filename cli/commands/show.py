@@ -8,7 +8,7 @@ from cli import text
 from cli.jobs import find
 from cli.lines import pace
 from cli.options import job_id, with_client
-from cli.output import is_terminal, note, print_json, room, say
+from cli.output import is_terminal, note, print_json, say
 from cli.table import Column, state, table
 
 LABEL_CELLS = 11
@@ -31,7 +31,7 @@ def show(client: Client, /, *, given: str, as_json: bool) -> None:
     job = result.job
     say("\n".join(f"{label:{LABEL_CELLS}}{value}" for label, value in _facts(job) if value))
     say("")
-    say(table(OUTPUT_COLUMNS, [_output_row(output) for output in job.outputs], room()))
+    say(table(OUTPUT_COLUMNS, [_output_row(output) for output in job.outputs]))
     if job.status == "failed" and is_terminal():
         note(f"\nrushes log {job.id} shows what FFmpeg said; rushes retry {job.id} tries again.")
 

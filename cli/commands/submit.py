@@ -56,9 +56,14 @@ def _metadata(_ctx: click.Context, _param: click.Parameter, pairs: tuple[str, ..
     help="Tries. [default: 1]",
 )
 @click.option("--timeout", type=SECONDS, metavar="SECONDS", help="Fail an output that takes longer.")
-@click.option("--stall-timeout", type=SECONDS, metavar="SECONDS", help="Fail an output that makes no progress for so long.")
+@click.option("--stall-timeout", type=SECONDS, metavar="SECONDS", help="Fail an output without progress for so long.")
 @click.option("--overwrite", is_flag=True, default=None, help="Replace an output file that exists.")
-@click.option("--ttl", type=SECONDS, metavar="SECONDS", help="Forget it so long after its end. [default: a day]")
+@click.option(
+    "--ttl",
+    type=SECONDS,
+    metavar="SECONDS",
+    help="Remove it, and its files, so long after its end. [default: a day]",
+)
 @click.option(
     "--metadata",
     multiple=True,

@@ -9,7 +9,7 @@ from cli import text
 from cli.events import DAEMON_KINDS, JOB_KINDS, PROGRESS, Wanted, line, types_of
 from cli.history import between, last
 from cli.jobs import find
-from cli.options import complete_id, with_client
+from cli.options import check_id, complete_id, with_client
 from cli.output import say
 
 DEFAULT_LINES = 10
@@ -35,7 +35,7 @@ def _types(_ctx: click.Context, _param: click.Parameter, words: tuple[str, ...])
     type=click.IntRange(min=0),
     help=f"Begin with the last so many. [default: {DEFAULT_LINES}]",
 )
-@click.option("--job", metavar="ID", help="Of this job.", shell_complete=complete_id)
+@click.option("--job", metavar="ID", help="Of this job.", callback=check_id, shell_complete=complete_id)
 @click.option("--session", metavar="NAME", help="Of this session.")
 @click.option(
     "--type",
