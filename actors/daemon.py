@@ -9,7 +9,6 @@ import time
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pykka
@@ -35,6 +34,11 @@ EXIT_OK, EXIT_FAILED = 0, 1
 
 STOP_SECONDS = 10.0
 """How long one actor may take to end once it is asked to; each needs milliseconds, the Janitor as long as an unlink."""
+
+END_OF_SIGNALS = signal.SIGUSR2
+"""What ends the thread that waits for signals; from outside it does nothing else."""
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, END_OF_SIGNALS)
 
 WORK_FOLDER = "work"
 LOCK_FILE = "lock"
@@ -121,17 +125,16 @@ class Daemon:
 
     def run(self) -> int:
         """Serve until a shutdown, a signal or a failure; the exit status."""
+        # Blocked here, and so in every thread made from here on: one of them waits for these, and misses none.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         self._hub.start()
         self._watcher.start()
         parts = {QUEUE: self._start_queue, ARCHIVE: self._start_archive, JANITOR: self._start_janitor}
         supervisor = Supervisor.start(self._hub, parts, self._start_render, self._outcome.put)
         signals = threading.Thread(target=self._relay_signals, name="signals", daemon=True)
-        self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_signal)
         signals.start()
         self._log.info("daemon_ready")
-        status = self._wait()
+        status = self._outcome.get()
         try:
             supervisor.stop(timeout=STOP_SECONDS)
             pykka.ActorRegistry.stop_all(timeout=STOP_SECONDS)  # in the reverse order of their start
@@ -139,7 +142,7 @@ class Daemon:
             # A thread that hangs in the kernel (a dead NFS) cannot be ended; all it could lose is on disk.
             self._log.error("daemon_failed", error=f"an actor did not end within {stuck}; leaving it behind")
             os._exit(EXIT_FAILED)
-        self._signals.put(0)
+        signal.pthread_kill(signals.ident or 0, END_OF_SIGNALS)
         signals.join()
         self._watcher.stop()
         self._hub.stop()
@@ -147,21 +150,10 @@ class Daemon:
         self._log.info("daemon_stopped", exit_status=status)
         return status
 
-    def _wait(self) -> int:
-        """Until somebody says how it ends. A signal's handler runs between two waits."""
-        while True:
-            try:
-                return self._outcome.get(timeout=60.0)
-            except queue.Empty:
-                continue
-
-    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        self._signals.put(number)
-
     def _relay_signals(self) -> None:
-        """A thread with an outbox: a signal handler may not touch a socket that it could have interrupted."""
+        """The thread that waits for signals and makes mail of them."""
         outbox = self._hub.outbox()
-        while number := self._signals.get():
+        while (number := signal.sigwait(SIGNALS)) != END_OF_SIGNALS:
             outbox.mail(QUEUE, BeginStop(by=signal.Signals(number).name))
             outbox.flush()
         outbox.close()

@@ -34,7 +34,8 @@ OURS = {
 """Options that a job may not set, and why."""
 
 PRINTS_AND_ENDS = frozenset({
-    "h", "?", "help", "-help", "license", "version", "buildconf", "formats", "muxers", "demuxers", "devices", "codecs", "decoders",
+    "h", "?", "help", "-help", "license", "version",
+    "buildconf", "formats", "muxers", "demuxers", "devices", "codecs", "decoders",
     "encoders", "bsfs", "protocols", "filters", "pix_fmts", "layouts", "sample_fmts", "dispositions", "colors",
     "hwaccels", "sources", "sinks", "L",
 })  # fmt: skip

@@ -112,6 +112,7 @@ class Child:
                     (os.POSIX_SPAWN_DUP2, stderr, 2),
                 ],
                 setsid=True,
+                setsigmask=(),
                 setsigdef=RESTORED_SIGNALS,
             )
         finally:

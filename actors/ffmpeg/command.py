@@ -90,6 +90,16 @@ def seconds(text: str | None) -> float | None:
     return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(rest)
 
 
+def accepts_damage(spec: m.JobSpec, index: int) -> bool:
+    """True where the arguments of an output's inputs tell FFmpeg to go on over errors."""
+    return any(
+        (option.name == "err_detect" and "ignore_err" in (option.value or ""))
+        or (option.name == "fflags" and "discardcorrupt" in (option.value or ""))
+        for source in spec.inputs_of(index)
+        for option in check(source.args, of_output=False)
+    )
+
+
 class Length(NamedTuple):
     """How long an output should be, in seconds. `proof`: an output that is shorter is not whole."""
 

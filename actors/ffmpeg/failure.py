@@ -76,10 +76,10 @@ BY_FORCE = frozenset({signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIG
 the low byte of a negated errno, reach into the shell's 128 + signal (143 is SIGTERM, and EHOSTUNREACH too)."""
 
 INPUT_DAMAGE = re.compile(
-    r"partial file|File ended prematurely|corrupt (?:input packet|decoded frame)|Packet corrupt|"
-    r"Error (?:while decoding|during demuxing|submitting packet)|Invalid NAL unit size|"
-    r"Invalid data found when processing input|Truncating packet|stream ends prematurely",
-    re.IGNORECASE,
+    r"^\[[^\n]* @ 0x[0-9a-f]+\] [^\n]*(partial file|File ended prematurely|corrupt (?:input packet|decoded frame)|"
+    r"Packet corrupt|Error (?:while decoding|during demuxing|submitting packet)|Decoding error|Invalid NAL unit size|"
+    r"Invalid data found when processing input|stream ends prematurely)",
+    re.IGNORECASE | re.MULTILINE,
 )
 """What FFmpeg says when it goes on over a damaged input and still leaves 0."""
 

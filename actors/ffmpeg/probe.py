@@ -33,6 +33,9 @@ EMPTY = "Output file is empty, nothing was encoded"
 """What FFmpeg says, and leaves 0, when no frame came through."""
 
 
+ACCEPT = "if that is to be, say -err_detect ignore_err in the input's args"
+
+
 class Findings(NamedTuple):
     """What the header of an output says. Seconds, pixels, frames a second."""
 
@@ -51,7 +54,14 @@ class Unproved(Exception):
 
 
 def examine(
-    path: str, size: int, probe_text: str, run_text: str, last: Block | None, expected: Length | None
+    path: str,
+    size: int,
+    probe_text: str,
+    run_text: str,
+    last: Block | None,
+    expected: Length | None,
+    *,
+    damage_is_accepted: bool = False,
 ) -> Findings:
     """The proof that an output is whole.
 
@@ -62,6 +72,7 @@ def examine(
         run_text: what FFmpeg said while it made it.
         last: FFmpeg's last report.
         expected: how long it should be, where that is known.
+        damage_is_accepted: the job's own arguments say that errors of its inputs are to be ignored.
 
     Raises:
         Unproved: it does not open, lacks a stream, has lost its end, or is too short.
@@ -76,10 +87,13 @@ def examine(
     planned = banner.output_section(run_text)
     if planned is not None:
         _check_streams(planned, found)
+    damage = failure.INPUT_DAMAGE.search(run_text)
     if expected is not None and not path.lower().endswith(NO_DURATION):
         duration = None if banner.GUESSED in probe_text else found.duration
         written = duration if duration is not None or last is None else last.out_time
-        _check_length(written, found.video, run_text, expected)
+        _check_length(written, found.video, run_text, expected, damage[1] if damage else None)
+    if damage is not None and not damage_is_accepted:
+        raise _unproved("input_corrupt", f"FFmpeg went on over a damaged input, and said: {damage[1]}; {ACCEPT}")
     video = found.video
     if video is None:
         return Findings(found.duration, None, None, None)
@@ -95,14 +109,15 @@ def _check_streams(planned: banner.Section, found: banner.Section) -> None:
         raise _unproved("verify_failed", f"the finished file lacks streams that FFmpeg was to write: {streams}")
 
 
-def _check_length(written: float | None, video: banner.Stream | None, run_text: str, expected: Length) -> None:
+def _check_length(
+    written: float | None, video: banner.Stream | None, run_text: str, expected: Length, damage: str | None
+) -> None:
     frame = 1 / video.fps if video is not None and video.fps else 0.0
     if written is None or written >= expected.seconds - max(tolerance(expected.seconds), frame):
         return
     short = f"the output is {written:.2f} s long where {expected.seconds:.2f} s were expected"
-    damage = failure.INPUT_DAMAGE.search(run_text)
     if damage is not None:
-        raise _unproved("truncated", f"{short}, and FFmpeg said: {damage[0]}")
+        raise _unproved("truncated", f"{short}, and FFmpeg said: {damage}")
     if expected.proof and _takes_everything(run_text):
         raise _unproved("truncated", f"{short}; the input ends before its header says")
 

@@ -11,7 +11,7 @@ import msgspec
 
 from actors.ffmpeg import banner, failure
 from actors.ffmpeg.child import Child, exit_status, kill, strays
-from actors.ffmpeg.command import Length, argv, expected_length, partial_path, probe_argv
+from actors.ffmpeg.command import Length, accepts_damage, argv, expected_length, partial_path, probe_argv
 from actors.ffmpeg.failure import error
 from actors.ffmpeg.probe import Findings, Unproved, examine
 from actors.ffmpeg.progress import Block, Meter, ProgressFile
@@ -190,6 +190,7 @@ class Run:
                 self.workspace.stderr_text(),
                 last,
                 self._expected,
+                damage_is_accepted=accepts_damage(self._spec, self.index),
             )
             self._sync(self.partial)
         except Unproved as unproved:
