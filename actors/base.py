@@ -104,11 +104,12 @@ class BusActor(pykka.ThreadingActor):
         """Take this message and all that wait behind it as one batch."""
         batch: list[Any] = [self._open(message)]
         while len(batch) < MAX_BATCH and not self.actor_inbox.empty():
-            following = self.actor_inbox.get().message
-            if not isinstance(following, (Request, bytes)):
-                self.actor_ref.tell(following)  # pykka's own stop: its turn comes after this batch
+            following = self.actor_inbox.get()
+            if not isinstance(following.message, (Request, bytes)):
+                # pykka's own stop. Its turn comes after this batch, and in its envelope: somebody waits for the answer.
+                self.actor_inbox.put(following)
                 break
-            batch.append(self._open(following))
+            batch.append(self._open(following.message))
         self.receive(batch)
         self.outbox.flush()
 

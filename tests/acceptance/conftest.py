@@ -19,7 +19,9 @@ def shared() -> Iterator[Daemon]:
 @pytest.fixture
 def daemon(shared: Daemon) -> Iterator[Daemon]:
     """The module's daemon, with nothing waiting and nothing running before and after the test."""
+    seen = len(shared.stderr())
     yield shared
+    print(shared.stderr()[seen:])  # what pytest shows of a test that failed
     shared.clear()
 
 
@@ -29,7 +31,9 @@ def start() -> Iterator[Callable[..., Daemon]]:
     with ExitStack() as stack:
 
         def start_one(**options: Any) -> Daemon:
-            return stack.enter_context(serving(**options))
+            daemon = stack.enter_context(serving(**options))
+            stack.callback(lambda: print(daemon.stderr()))  # what pytest shows of a test that failed
+            return daemon
 
         yield start_one
 

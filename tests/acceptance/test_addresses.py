@@ -113,13 +113,8 @@ def test_the_command_line_has_precedence_over_the_environment(start: Start) -> N
 
 
 def test_where_nothing_is_set_the_bus_is_in_the_users_runtime_directory(start: Start) -> None:
-    runtime = Daemon()
-    try:
-        bus = f"ipc://{runtime.out}/rushes"
-        daemon = start(bus=bus, untold=["bus"], env={"XDG_RUNTIME_DIR": str(runtime.out)})
-        assert daemon.result("status")["pid"] == daemon.pid
-    finally:
-        runtime.close()
+    daemon = start(bus="ipc://{base}/rushes", untold=["bus"], env={"XDG_RUNTIME_DIR": "{base}"})
+    assert daemon.result("status")["pid"] == daemon.pid
 
 
 def test_the_slots_are_as_many_as_there_are_cores_where_nothing_is_set(start: Start) -> None:
@@ -134,9 +129,7 @@ def test_rushes_serve_is_the_same_daemon(start: Start) -> None:
 
 def test_an_ffmpeg_that_is_not_there_is_named_and_the_daemon_does_not_start(tmp_path: Path) -> None:
     nowhere = str(tmp_path / "nowhere")
-    status, lines = refused_start(
-        "--data", str(tmp_path / "d"), "--bus", f"ipc://{tmp_path}/b", "--ffmpeg", nowhere
-    )
+    status, lines = refused_start("--data", str(tmp_path / "d"), "--bus", f"ipc://{tmp_path}/b", "--ffmpeg", nowhere)
     assert status != 0
     assert nowhere in only_line(lines)
 

@@ -30,21 +30,18 @@ def refused_at(daemon: Daemon, where: str, args: list[str]) -> None:
     error = daemon.refusal("submit", job=job)
     assert error["code"] == "invalid"
     assert error["details"]["path"].startswith(f"job.{where}[0].args")
-    assert args[0] in error["message"] or args[-1] in error["message"]
+    named = args[0].removeprefix("-/").removeprefix("-")
+    assert named in error["message"] or args[-1] in error["message"]
     assert not list(daemon.out.glob("never*"))
 
 
 @pytest.mark.parametrize("where", ["inputs", "outputs"])
 @pytest.mark.parametrize("args", TAKEN_OUT_OF_OUR_HANDS, ids="".join)
-def test_an_argument_that_would_disarm_the_daemon_is_invalid(
-    daemon: Daemon, where: str, args: list[str]
-) -> None:
+def test_an_argument_that_would_disarm_the_daemon_is_invalid(daemon: Daemon, where: str, args: list[str]) -> None:
     refused_at(daemon, where, args)
 
 
-@pytest.mark.parametrize(
-    "args", [["-/v", "/tmp/level"], ["-/loglevel", "/tmp/level"], ["-/progress", "/tmp/url"]]
-)
+@pytest.mark.parametrize("args", [["-/v", "/tmp/level"], ["-/loglevel", "/tmp/level"], ["-/progress", "/tmp/url"]])
 def test_the_same_with_its_value_from_a_file_is_invalid(daemon: Daemon, args: list[str]) -> None:
     refused_at(daemon, "outputs", args)
 
@@ -70,7 +67,7 @@ def test_an_option_without_its_value_cannot_swallow_the_output(daemon: Daemon) -
 
 def test_values_that_look_like_forbidden_arguments_are_taken_as_values(daemon: Daemon, clips: Clips) -> None:
     job = transcode(clips.clip(), daemon.out / "values.mp4")
-    job["inputs"][0]["args"] = ["-ss", "0.1", "-itsoffset", "-1"]
+    job["inputs"][0]["args"] = ["-ss", "0.1", "-itsoffset", "-0.1"]
     job["outputs"][0]["args"] = [
         "-map", "0:v", "-map", "0:a?", "-map", "-0:s", "-vf", "scale=160:-2,format=yuv420p", "-an", "-sn",
         "-c:v", "libx264", "-preset", "ultrafast", "-crf", "30", "-x264-params", "keyint=10:min-keyint=1",

@@ -92,9 +92,7 @@ def test_another_attempt_that_succeeds_completes_the_job(start: Start, ffmpeg: P
     assert (view["status"], view["attempts"], view["error"]) == ("completed", 2, None)
 
 
-def test_one_attempt_is_all_there_is_where_nothing_is_said(
-    start: Start, ffmpeg: Path, tmp_path: Path
-) -> None:
+def test_one_attempt_is_all_there_is_where_nothing_is_said(start: Start, ffmpeg: Path, tmp_path: Path) -> None:
     daemon = start(ffmpeg=fake_ffmpeg("flaky", tmp_path, ffmpeg))
     view = daemon.finish(quick(daemon.out / "once.mp4"))
     assert (view["status"], view["attempts"]) == ("failed", 1)

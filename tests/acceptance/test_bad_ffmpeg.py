@@ -67,9 +67,7 @@ def test_one_that_says_a_hundred_megabytes_is_heard_out_and_its_log_stays_small(
     assert room_taken(daemon.data) < 8 * MEBIBYTE
 
 
-def test_the_daemon_goes_on_after_one_that_misbehaved(
-    misbehaving: Callable[[str], Daemon], ffmpeg: Path
-) -> None:
+def test_the_daemon_goes_on_after_one_that_misbehaved(misbehaving: Callable[[str], Daemon], ffmpeg: Path) -> None:
     daemon = misbehaving("crashing")
     error_of(daemon)
     daemon.terminate()

@@ -173,9 +173,7 @@ def test_one_that_ignores_all_with_a_child_of_its_own_is_killed_with_it(
     assert daemon.stages(job_id) == ["q", "SIGTERM", "SIGKILL"]
 
 
-def test_the_wish_survives_the_daemons_death_right_after_its_reply(
-    start: Start, ffmpeg: Path, tmp_path: Path
-) -> None:
+def test_the_wish_survives_the_daemons_death_right_after_its_reply(start: Start, ffmpeg: Path, tmp_path: Path) -> None:
     daemon = start(grace=PATIENT, ffmpeg=fake_ffmpeg("stubborn", tmp_path, ffmpeg))
     job_id = daemon.submit(lasting(daemon.out / "wish.mp4"))["id"]
     child = daemon.child(job_id)

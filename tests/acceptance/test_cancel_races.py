@@ -45,9 +45,7 @@ def came_too_late(event: Map) -> bool:
     return bool(event["data"].get("cancel_too_late"))
 
 
-def test_a_cancel_at_any_moment_of_a_short_life_has_a_consistent_outcome(
-    daemon: Daemon, clips: Clips
-) -> None:
+def test_a_cancel_at_any_moment_of_a_short_life_has_a_consistent_outcome(daemon: Daemon, clips: Clips) -> None:
     chance = random.Random()
     with daemon.listener("job.") as listener:
         for number in range(TRIES):
@@ -75,9 +73,7 @@ def test_a_cancel_as_soon_as_the_last_output_is_heard_of_comes_too_late(daemon: 
             assert agrees(daemon, clips, job_id, target, reply) == "completed"
 
 
-def test_a_cancel_with_the_submit_still_under_way_has_a_consistent_outcome(
-    daemon: Daemon, clips: Clips
-) -> None:
+def test_a_cancel_with_the_submit_still_under_way_has_a_consistent_outcome(daemon: Daemon, clips: Clips) -> None:
     for number in range(TRIES // 2):
         target = daemon.out / f"early-{number}.mp4"
         job_id = daemon.submit(quick(target))["id"]

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -64,9 +65,7 @@ def test_a_failed_job_makes_submit_with_wait_end_with_one(daemon: Daemon, tmp_pa
 @pytest.mark.parametrize(
     "words", [["show", "a" * 16], ["cancel", "a" * 16, "--yes"], ["retry", "a" * 16]], ids=" ".join
 )
-def test_what_the_daemon_refuses_ends_with_one_and_the_code_on_stderr(
-    daemon: Daemon, words: list[str]
-) -> None:
+def test_what_the_daemon_refuses_ends_with_one_and_the_code_on_stderr(daemon: Daemon, words: list[str]) -> None:
     run = rushes(*words, bus=daemon.bus)
     assert run.returncode == REFUSED
     assert "not_found" in run.stderr
@@ -83,10 +82,9 @@ def test_wrong_usage_ends_with_two(words: list[str]) -> None:
     assert "Traceback" not in run.stderr
 
 
-@pytest.mark.parametrize(
-    "words", [["status"], ["list"], ["show", "a" * 16], ["shutdown", "--yes"]], ids=" ".join
-)
-def test_where_no_daemon_answers_it_ends_with_three(words: list[str], tmp_path: Path) -> None:
-    run = rushes(*words, bus=f"ipc://{tmp_path}/b")
-    assert run.returncode == NO_DAEMON, run.stderr
-    assert "Traceback" not in run.stderr
+def test_where_no_daemon_answers_every_command_ends_with_three(tmp_path: Path) -> None:
+    commands = (["status"], ["list"], ["show", "a" * 16], ["shutdown"])
+    with ThreadPoolExecutor() as pool:  # each waits some seconds for a daemon to come back
+        runs = list(pool.map(lambda words: rushes(*words, bus=f"ipc://{tmp_path}/b"), commands))
+    assert [run.returncode for run in runs] == [NO_DAEMON] * len(commands)
+    assert not any("Traceback" in run.stderr for run in runs)

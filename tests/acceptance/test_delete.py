@@ -177,9 +177,7 @@ def test_a_cancelled_job_is_deleted_without_force(daemon: Daemon) -> None:
     assert_gone(daemon, job_id)
 
 
-def test_the_completed_outputs_of_a_failed_job_go_and_what_it_never_made_stays(
-    daemon: Daemon, clips: Clips
-) -> None:
+def test_the_completed_outputs_of_a_failed_job_go_and_what_it_never_made_stays(daemon: Daemon, clips: Clips) -> None:
     made, never = daemon.out / "made.mp4", daemon.out / "never.mp4"
     broken = daemon.out / "broken.mov"
     broken.write_bytes(b"no film")

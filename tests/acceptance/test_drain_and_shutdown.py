@@ -60,9 +60,7 @@ def test_draining_goes_on_over_a_restart(own: Daemon, end: Callable[[Daemon], ob
     assert own.outcome(job_id)["status"] == "completed"
 
 
-def test_shutdown_stop_queues_the_running_job_again_and_the_next_daemon_finishes_it(
-    own: Daemon, clips: Clips
-) -> None:
+def test_shutdown_stop_queues_the_running_job_again_and_the_next_daemon_finishes_it(own: Daemon, clips: Clips) -> None:
     target = own.out / "stopped.mp4"
     job_id = own.rendering(lasting(target, 2))
     child = own.child(job_id)

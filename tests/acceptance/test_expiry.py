@@ -18,9 +18,7 @@ def kept(daemon: Daemon) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("ttl", [0, 0.2])
-def test_a_job_expires_when_its_ttl_has_passed_and_its_files_stay(
-    daemon: Daemon, kept: str, ttl: float
-) -> None:
+def test_a_job_expires_when_its_ttl_has_passed_and_its_files_stay(daemon: Daemon, kept: str, ttl: float) -> None:
     target = daemon.out / f"expires-{ttl}.mp4"
     with daemon.listener("job.") as listener:
         job_id = daemon.submit(quick(target, ttl=ttl))["id"]
@@ -35,9 +33,7 @@ def test_a_job_expires_when_its_ttl_has_passed_and_its_files_stay(
 def test_a_cancelled_and_a_failed_job_expire_too(daemon: Daemon, kept: str) -> None:
     broken = daemon.out / "broken.mov"
     broken.write_bytes(b"no film")
-    failed = daemon.submit({**quick(daemon.out / "failed.mp4", ttl=0.2), "inputs": [{"path": str(broken)}]})[
-        "id"
-    ]
+    failed = daemon.submit({**quick(daemon.out / "failed.mp4", ttl=0.2), "inputs": [{"path": str(broken)}]})["id"]
     assert daemon.event(failed, "expired")
     daemon.result("drain")
     cancelled = daemon.submit(quick(daemon.out / "cancelled.mp4", ttl=0.2))["id"]

@@ -92,9 +92,7 @@ def test_a_log_can_be_followed_by_its_offset(daemon: Daemon) -> None:
     assert rest["next_offset"] == whole["next_offset"]
 
 
-def test_each_attempt_has_its_own_log_and_the_latest_is_shown(
-    start: Start, ffmpeg: Path, tmp_path: Path
-) -> None:
+def test_each_attempt_has_its_own_log_and_the_latest_is_shown(start: Start, ffmpeg: Path, tmp_path: Path) -> None:
     daemon = start(ffmpeg=fake_ffmpeg("flaky", tmp_path, ffmpeg))
     job_id = daemon.finish(quick(daemon.out / "attempts.mp4", max_attempts=2))["id"]
     assert "lavfi" not in daemon.result("log", job_id=job_id, output=0, attempt=1)["text"]

@@ -69,9 +69,7 @@ def seconds_between(earlier: str, later: str) -> float:
 
 def test_the_submitted_job_is_shown_as_it_begins(life: Life) -> None:
     check(life.submitted, JOB)
-    shown = {
-        name: life.submitted[name] for name in ("attempts", "completed_outputs", "total_outputs", "error")
-    }
+    shown = {name: life.submitted[name] for name in ("attempts", "completed_outputs", "total_outputs", "error")}
     assert shown == {"attempts": 0, "completed_outputs": 0, "total_outputs": 3, "error": None}
     assert [output["status"] for output in life.submitted["outputs"]] == ["pending"] * 3
     assert life.submitted["submitted_by"] == getpass.getuser()
@@ -109,9 +107,7 @@ def test_what_was_heard_is_what_is_stored(life: Life) -> None:
 def test_the_view_is_as_the_protocol_has_it(life: Life) -> None:
     check(life.view, JOB)
     assert life.view["seq"] == life.durable[-1]["seq"]
-    shown = {
-        name: life.view[name] for name in ("status", "phase", "position", "progress", "attempts", "cancel")
-    }
+    shown = {name: life.view[name] for name in ("status", "phase", "position", "progress", "attempts", "cancel")}
     assert shown == {
         "status": "completed", "phase": None, "position": None, "progress": 1, "attempts": 1, "cancel": None
     }  # fmt: skip
@@ -168,9 +164,7 @@ def test_a_subscription_to_one_job_hears_that_job_only(life: Life, clips: Clips)
     daemon.result("drain")
     spec = {"inputs": [{"path": str(clips.clip())}], "outputs": []}
     jobs = [
-        daemon.submit({**spec, "outputs": [{"path": str(daemon.out / f"one-{name}.mp4"), "args": FAST}]})[
-            "id"
-        ]
+        daemon.submit({**spec, "outputs": [{"path": str(daemon.out / f"one-{name}.mp4"), "args": FAST}]})["id"]
         for name in "ab"
     ]
     with daemon.listener(f"job.{jobs[1]}.") as listener:

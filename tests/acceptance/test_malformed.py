@@ -144,9 +144,7 @@ def test_a_field_that_is_missing_unknown_or_mistyped_is_invalid_and_named(
         ("inputs", {"path": "/a"}), ("colour", "red"),
     ],
 )  # fmt: skip
-def test_a_field_of_a_job_outside_its_range_is_invalid_and_named(
-    unchanged: Daemon, field: str, value: object
-) -> None:
+def test_a_field_of_a_job_outside_its_range_is_invalid_and_named(unchanged: Daemon, field: str, value: object) -> None:
     job = {**quick(unchanged.out / "a.mp4"), field: value}
     error = answer(unchanged, pack({"v": 1, "id": "x", "type": "submit", "job": job}))["error"]
     assert error["code"] == "invalid"

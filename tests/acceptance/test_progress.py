@@ -6,6 +6,7 @@ from itertools import pairwise
 from tests.support.contract import EVENT, UUID, check
 from tests.support.daemon import Daemon
 from tests.support.jobs import lasting, picture
+from tests.support.processes import eventually
 from tests.support.wire import Listener, Map
 
 
@@ -42,9 +43,7 @@ def test_progress_rises_from_zero_to_one_and_comes_at_most_twice_a_second(daemon
 
 def test_the_view_shows_progress_speed_and_eta_while_it_renders(daemon: Daemon) -> None:
     job_id = daemon.rendering(lasting(daemon.out / "a.mp4", 600))
-    with daemon.listener(f"job.{job_id}.") as listener:
-        listener.wait_for("job.progress", job_id)
-        listener.wait_for("job.progress", job_id)
+    eventually(lambda: view_shows_progress(daemon, job_id), "the view shows progress")
     view = daemon.view(job_id)
     output = view["outputs"][0]
     assert 0 < output["progress"] < 0.5

@@ -48,9 +48,7 @@ def test_higher_priority_stands_first_and_equal_ones_as_they_were_submitted(held
 
 def test_jobs_run_in_the_order_of_the_queue_one_in_each_slot(held: Daemon) -> None:
     since = held.result("status")["last_seq"]
-    names = [
-        submit(held, f"run-{name}", priority) for name, priority in (("a", 0), ("b", 5), ("c", 0), ("d", 9))
-    ]
+    names = [submit(held, f"run-{name}", priority) for name, priority in (("a", 0), ("b", 5), ("c", 0), ("d", 9))]
     held.result("resume")
     for job_id in names:
         assert held.outcome(job_id)["status"] == "completed"
@@ -139,9 +137,7 @@ def test_only_a_queued_job_can_be_boosted(daemon: Daemon) -> None:
 def test_positions_are_shown_of_queued_jobs_where_the_protocol_says(held: Daemon) -> None:
     first, second = submit(held, "ia"), submit(held, "ib")
     assert [held.view(job_id)["position"] for job_id in (first, second)] == [1, 2]
-    assert [job["position"] for job in held.result("list", order="oldest", status=["queued"])["jobs"]] == [
-        None
-    ] * 2
+    assert [job["position"] for job in held.result("list", order="oldest", status=["queued"])["jobs"]] == [None] * 2
     held.result("resume")
     assert held.outcome(first)["position"] is None
 

@@ -194,7 +194,5 @@ def test_the_store_is_sound_after_many_deaths(own: Daemon) -> None:
 
 def find_store(folder: Path) -> Path:
     """The one SQLite file in the data folder."""
-    (found,) = [
-        path for path in folder.iterdir() if path.is_file() and path.read_bytes()[:15] == b"SQLite format 3"
-    ]
+    (found,) = [path for path in folder.iterdir() if path.is_file() and path.read_bytes()[:15] == b"SQLite format 3"]
     return found

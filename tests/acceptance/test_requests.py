@@ -1,5 +1,7 @@
 """PROTOCOL.md section 2: how commands and replies travel."""
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.support.contract import JOB, REFUSAL, STATUS, check
@@ -15,11 +17,24 @@ def test_a_dealer_is_answered_with_the_id_of_its_command(daemon: Daemon) -> None
     check(reply["result"], STATUS)
 
 
+def test_a_reply_to_a_dealer_is_one_frame_as_its_command_was(daemon: Daemon) -> None:
+    daemon.wire.send("status")
+    assert daemon.wire.socket.poll(30_000)
+    assert len(daemon.wire.socket.recv_multipart()) == 1
+
+
 def test_a_refusal_has_code_message_and_details_and_no_result(daemon: Daemon) -> None:
     reply = daemon.ask("get", id="mine", job_id="nobody")
     assert {"v": reply["v"], "re": reply["re"], "ok": reply["ok"]} == {"v": 1, "re": "mine", "ok": False}
     assert "result" not in reply
     check(reply["error"], REFUSAL)
+
+
+def test_the_first_command_that_a_daemon_hears_is_done(start: Callable[..., Daemon]) -> None:
+    daemon = start()
+    daemon.terminate()
+    daemon.launch()
+    assert daemon.result("submit", job=quick(daemon.out / "first.mp4"), wait=30)["job"]["status"] == "completed"
 
 
 def test_a_req_socket_is_answered_as_well(daemon: Daemon) -> None:

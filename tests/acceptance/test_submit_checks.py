@@ -66,17 +66,13 @@ def test_an_output_without_any_input_is_invalid(untouched: Daemon) -> None:
     assert "inputs" in path
 
 
-@pytest.mark.parametrize(
-    "path", ["clip.mov", "./clip.mov", "../clip.mov", "~/clip.mov", "-i", "testsrc=size=64x36"]
-)
+@pytest.mark.parametrize("path", ["clip.mov", "./clip.mov", "../clip.mov", "~/clip.mov", "-i", "testsrc=size=64x36"])
 def test_a_relative_input_path_is_invalid(untouched: Daemon, path: str) -> None:
     job = {**quick(untouched.out / "a.mp4"), "inputs": [{"path": path}]}
     assert refused(untouched, job) == ("invalid", "job.inputs[0].path")
 
 
-@pytest.mark.parametrize(
-    "path", ["a.mp4", "./a.mp4", "../a.mp4", "~/a.mp4", "-", "pipe:1", "file:///tmp/a.mp4"]
-)
+@pytest.mark.parametrize("path", ["a.mp4", "./a.mp4", "../a.mp4", "~/a.mp4", "-", "pipe:1", "file:///tmp/a.mp4"])
 def test_an_output_path_that_is_not_absolute_is_invalid(untouched: Daemon, path: str) -> None:
     job = {"inputs": [picture(1)], "outputs": [{"path": path}]}
     assert refused(untouched, job) == ("invalid", "job.outputs[0].path")
@@ -123,9 +119,7 @@ def test_an_output_that_is_a_folder_is_refused_even_with_overwrite(daemon: Daemo
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_an_output_that_is_also_an_input_is_invalid(
-    untouched: Daemon, clips: Clips, *, overwrite: bool
-) -> None:
+def test_an_output_that_is_also_an_input_is_invalid(untouched: Daemon, clips: Clips, *, overwrite: bool) -> None:
     source = clips.clip()
     before = source.read_bytes()
     assert refused(untouched, transcode(source, source, overwrite=overwrite)) == (
@@ -136,15 +130,20 @@ def test_an_output_that_is_also_an_input_is_invalid(
 
 
 def test_an_output_that_is_an_input_by_another_name_is_invalid(daemon: Daemon, clips: Clips) -> None:
-    link, hard = daemon.out / "link.mp4", daemon.out / "hard.mp4"
-    source = daemon.out / "source.mp4"
+    link, source = daemon.out / "link.mp4", daemon.out / "source.mp4"
     source.write_bytes(clips.clip().read_bytes())
     link.symlink_to(source)
-    hard.hardlink_to(source)
-    roundabout = daemon.out / "folder" / ".." / "source.mp4"
     (daemon.out / "folder").mkdir()
-    for other in (link, hard, roundabout):
+    for other in (link, daemon.out / "folder" / ".." / "source.mp4"):
         assert refused(daemon, transcode(source, other, overwrite=True))[0] == "invalid", other
+    assert source.read_bytes() == clips.clip().read_bytes()
+
+
+def test_an_output_that_is_a_hard_link_to_the_input_never_costs_the_input(daemon: Daemon, clips: Clips) -> None:
+    source, hard = daemon.out / "one.mp4", daemon.out / "same.mp4"
+    source.write_bytes(clips.clip().read_bytes())
+    hard.hardlink_to(source)
+    daemon.ask("submit", job=transcode(source, hard, overwrite=True), wait=30)
     assert source.read_bytes() == clips.clip().read_bytes()
 
 

@@ -71,11 +71,7 @@ def each(shape: dict[str, Check]) -> Check:
 def problems(value: Map, shape: dict[str, Check]) -> list[str]:
     """What is not as it must be. Further fields are allowed: version 1 changes additively."""
     missing = [f"{name} is missing" for name in shape if name not in value]
-    wrong = [
-        f"{name} is {value[name]!r}"
-        for name, check in shape.items()
-        if name in value and not check(value[name])
-    ]
+    wrong = [f"{name} is {value[name]!r}" for name, check in shape.items() if name in value and not check(value[name])]
     return missing + wrong
 
 

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,6 +73,8 @@ class Daemon:
         told_by: whether its settings stand on the command line or in the environment.
         untold: the settings that it must find out itself.
 
+    In `bus` and in the values of `env`, `{base}` stands for the folder that all its files are in.
+
     """
 
     def __init__(
@@ -91,10 +92,11 @@ class Daemon:
         self.data = self.base / "data"
         self.out = self.base / "out"
         self.out.mkdir()
-        self.bus = bus or f"ipc://{self.data}/bus"
+        self.bus = (bus or "ipc://{base}/data/bus").format(base=self.base)
         self.options = options
         self._program = program
-        self._env = {"TEST_BASE": str(self.base), **(env or {})}
+        env = {name: value.format(base=self.base) for name, value in (env or {}).items()}
+        self._env = {"TEST_BASE": str(self.base), **env}
         self._told_by = told_by
         self._untold = untold
         self._stderr = self.base / "stderr"
@@ -143,13 +145,14 @@ class Daemon:
     def await_ready(self) -> None:
         """Wait until it answers."""
         self._disconnect()
-        self._wire = Dealer(self.bus)
-        asked = self._wire.send("status")
-        end = time.monotonic() + PATIENCE
-        while not self._wire.socket.poll(50):
+        eventually(lambda: self._answers(self.wire), "the daemon answers")
+
+    def _answers(self, wire: Dealer) -> bool:
+        """Ask for the status once; whether it was told."""
+        asked = wire.send("status")
+        while not wire.socket.poll(50):
             assert self.running(), f"the daemon ended at its start: {self.stderr()}"
-            assert time.monotonic() < end, f"the daemon does not answer: {self.stderr()}"
-        self._wire.reply_to(asked)
+        return wire.reply_to(asked)["ok"] is True
 
     def running(self) -> bool:
         return self._running is not None and self._running.poll() is None
@@ -219,7 +222,7 @@ class Daemon:
     def wire(self) -> Dealer:
         """The connection that `ask` uses."""
         if self._wire is None:
-            self._wire = Dealer(self.bus)
+            self._wire = Dealer(self.bus, self.running)
         return self._wire
 
     def ask(self, kind: str, **fields: Any) -> Map:
@@ -286,8 +289,10 @@ class Daemon:
         """Take away what still waits or runs, so that the next test has the daemon for itself."""
         if self.result("status")["draining"]:
             self.result("resume")
-        for job in self.result("list", status=["queued", "processing"], limit=1000)["jobs"]:
-            self.ask("delete", job_id=job["id"], force=True, wait=PATIENCE)
+        active = self.result("list", status=["queued", "processing"], limit=1000)["jobs"]
+        asked = [self.wire.send("delete", job_id=job["id"], force=True, wait=PATIENCE) for job in active]
+        for command_id in asked:
+            self.wire.reply_to(command_id, 2 * PATIENCE)
 
     # ------------------------------------------------------------ what it shows besides the bus
 

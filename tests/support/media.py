@@ -9,9 +9,7 @@ from typing import NamedTuple
 import imageio_ffmpeg
 
 DURATION = re.compile(r"Duration: (\d+):(\d+):([\d.]+)")
-VIDEO = re.compile(
-    r"Stream #.*: Video: (?P<codec>\w+).*? (?P<width>\d{2,})x(?P<height>\d{2,}).*?(?P<fps>[\d.]+) fps"
-)
+VIDEO = re.compile(r"Stream #.*: Video: (?P<codec>\w+).*? (?P<width>\d{2,})x(?P<height>\d{2,}).*?(?P<fps>[\d.]+) fps")
 AUDIO = re.compile(r"Stream #.*: Audio: (\w+)")
 
 

@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -12,6 +13,9 @@ Map = dict[str, Any]
 
 PATIENCE = 30.0
 """Seconds after which a wait has failed. Long, since it costs nothing while all is well."""
+
+LOOK_MS = 200
+"""How often one who waits looks whether there is still somebody to wait for."""
 
 
 def sockets_of(bus: str) -> tuple[str, str]:
@@ -37,9 +41,17 @@ def pack(body: object) -> bytes:
 
 
 class Asking:
-    """What DEALER and REQ have in common: a command goes out, its reply comes back."""
+    """What DEALER and REQ have in common: a command goes out, its reply comes back.
 
-    def __init__(self, bus: str, kind: int) -> None:
+    Args:
+        bus: the bus address.
+        kind: the ZeroMQ socket type.
+        alive: whether there is still a daemon that could reply.
+
+    """
+
+    def __init__(self, bus: str, kind: int, alive: Callable[[], bool]) -> None:
+        self._alive = alive
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.socket = self._context.socket(kind)
         self.socket.linger = 0
@@ -63,11 +75,13 @@ class Asking:
 
     def receive(self, timeout: float = PATIENCE) -> Map:
         """The next reply, whichever command it answers."""
-        if not self.socket.poll(int(timeout * 1000)):
-            raise TimeoutError(f"no reply within {timeout} s")
-        *delimiters, body = self.socket.recv_multipart()
-        assert not any(delimiters), f"a reply is one frame, not {len(delimiters) + 1}"
-        reply: Map = msgpack.unpackb(body)
+        end = time.monotonic() + timeout
+        while not self.socket.poll(LOOK_MS):
+            if time.monotonic() > end:
+                raise TimeoutError(f"no reply within {timeout} s")
+            if not self._alive() and not self.socket.poll(LOOK_MS):
+                raise TimeoutError("no reply, and the daemon has ended")
+        reply: Map = msgpack.unpackb(self.socket.recv_multipart()[-1])
         return reply
 
     def send(self, kind: str, **fields: Any) -> str:
@@ -106,15 +120,15 @@ class Asking:
 class Dealer(Asking):
     """One frame, the body; any number under way."""
 
-    def __init__(self, bus: str) -> None:
-        super().__init__(bus, zmq.DEALER)
+    def __init__(self, bus: str, alive: Callable[[], bool] = lambda: True) -> None:
+        super().__init__(bus, zmq.DEALER, alive)
 
 
 class Requester(Asking):
     """A REQ socket: it puts the usual empty frame first by itself."""
 
-    def __init__(self, bus: str) -> None:
-        super().__init__(bus, zmq.REQ)
+    def __init__(self, bus: str, alive: Callable[[], bool] = lambda: True) -> None:
+        super().__init__(bus, zmq.REQ, alive)
 
 
 class Heard(NamedTuple):
@@ -174,9 +188,7 @@ class Listener:
             left = end - time.monotonic()
             if left <= 0 or self._receive(left) is None:
                 types = [heard.event["type"] for heard in self.heard]
-                raise TimeoutError(
-                    f"no {kind} {data or ''} of {job_id or 'any job'} in {timeout} s, but {types}"
-                )
+                raise TimeoutError(f"no {kind} {data or ''} of {job_id or 'any job'} in {timeout} s, but {types}")
 
     def events(self, job_id: str | None = None) -> list[Map]:
         """The durable events heard so far, of one job or of all."""
