@@ -65,4 +65,4 @@ def serve(settings: Config) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="rushes serve")

@@ -43,7 +43,8 @@ class Janitor(BusActor):
                 self._remove(message)
             elif isinstance(message, OrphanedFolders):
                 for job_id in message.job_ids:
-                    self._remove_folder(job_id)
+                    if self._remove_folder(job_id):
+                        self.log.info("leftover_removed", path=str(self._work / job_id))
             else:
                 self.outbox.mail(QUEUE, SweepDue())
                 self._watcher.after(SWEEP_SECONDS, JANITOR, "sweep")
@@ -65,14 +66,16 @@ class Janitor(BusActor):
         self._remove_folder(order.job_id)
         self.outbox.mail(QUEUE, FilesRemoved(job_id=order.job_id, removed=removed, missing=missing, failed=failed))
 
-    def _remove_folder(self, job_id: str) -> None:
+    def _remove_folder(self, job_id: str) -> bool:
         folder = self._work / job_id
         try:
             shutil.rmtree(folder)
         except FileNotFoundError:
-            return
+            return False
         except OSError as error:
             self.log.warning("leftover_kept", path=str(folder), error=error.strerror)
+            return False
+        return True
 
 
 def remove_if_same(path: Path, identity: FileIdentity) -> bool:

@@ -23,13 +23,17 @@ class Mail(Struct, frozen=True, kw_only=True, tag=True):
 
 
 class StartRender(Mail, frozen=True, kw_only=True):
-    """Queue to Supervisor: render these outputs, or take over what an earlier Render of this run began."""
+    """Queue to Supervisor: render these outputs, or take over what an earlier Render of this run began.
+
+    `discard`: do neither, but end whatever there is, and report this error.
+    """
 
     job_id: str
     run: int
     spec: m.JobSpec
     pending: list[int]
     stop: StopWhy | None
+    discard: m.ErrorView | None = None
 
 
 class StopRender(Mail, frozen=True, kw_only=True):

@@ -87,7 +87,12 @@ class Render(BusActor):
 
     def begin(self) -> None:
         """Start the first output, or take over what an earlier Render of this run began."""
-        self._next()
+        if self._order.discard is None:
+            self._next()
+        else:
+            run = self._run = self._make_run(self._pending[0])
+            run.adopt()
+            self._discard(run, self._order.discard)
 
     def receive(self, messages: Sequence[StopRender | ChildExited | Tick]) -> None:
         """Do what each message says, unless it is about something that is over."""
@@ -128,6 +133,8 @@ class Render(BusActor):
             run.end_probe()
         elif name == "adopt" and run.child is None:
             self._adopt(run)
+        elif name == "discard" and self._order.discard is not None:
+            self._discard(run, self._order.discard)
 
     def _after(self, seconds: float, name: str, run: Run) -> None:
         self._watcher.after(seconds, self.address, f"{name}:{run.index}")
@@ -183,6 +190,17 @@ class Render(BusActor):
             self.log.warning("child_lost", output=run.index, why="it runs no more and left no exit status")
             run.clean_up()
             self._report_end(run, "lost")
+
+    def _discard(self, run: Run, why: ErrorView) -> None:
+        """End what earlier Renders of this run died of, without another look at what it came to."""
+        if run.child is not None and not run.child.has_ended():
+            run.child.signal(signal.SIGKILL)
+        elif not run.kill_strays():
+            self._release(run)
+            run.clean_up()
+            self._report_end(run, "failed", why)
+            return
+        self._after(SETTLE_SECONDS, "discard", run)
 
     def _watch(self, run: Run, child: Child) -> None:
         self._watcher.watch(child.pid, self.address, child.pidfd)

@@ -21,7 +21,8 @@ import zmq.asyncio
 from bus import codec
 from bus import messages as m
 from bus.aio_events import AsyncEventStream
-from bus.client import (
+from bus.errors import CommandRefused, NoDaemon
+from bus.request import (
     DEADLINE_SECONDS,
     ENDED,
     RESEND_SECONDS,
@@ -31,7 +32,6 @@ from bus.client import (
     new_id,
     read_reply,
 )
-from bus.errors import CommandRefused, NoDaemon
 
 T = TypeVar("T")
 

@@ -11,9 +11,9 @@ import zmq.asyncio
 
 from bus import codec
 from bus import messages as m
-from bus.client import Connection
 from bus.errors import NoDaemon
 from bus.follow import Follower, Next
+from bus.request import Connection
 
 if TYPE_CHECKING:
     from bus.aio import AsyncClient

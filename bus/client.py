@@ -10,91 +10,29 @@
 """
 
 import time
-import uuid
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
-import msgspec
 import zmq
 
 from bus import codec
 from bus import messages as m
-from bus.address import check_owner, default_address, endpoints, ipc_folder
-from bus.errors import REFUSALS, BusError, Internal, Invalid, NoDaemon
-from bus.follow import Follower, Next
+from bus.request import (
+    DEADLINE_SECONDS,
+    ENDED,
+    RESEND_HELD_SECONDS,
+    RESEND_SECONDS,
+    WAIT_STEP_SECONDS,
+    Connection,
+    job_spec,
+    milliseconds,
+    new_id,
+    read_reply,
+)
+from bus.stream import EventStream
 
 T = TypeVar("T")
-
-DEADLINE_SECONDS = 5.0
-"""How long a request waits for its reply (a `wait` comes on top) before `NoDaemon`."""
-
-RESEND_SECONDS = 1.0
-"""A request without an answer is sent again this often; its id makes that safe. A daemon restarts in less."""
-
-RESEND_HELD_SECONDS = 5.0
-"""The same where the reply is held on purpose: each time it is sent again, the daemon holds one reply more."""
-
-WAIT_STEP_SECONDS = 60.0
-"""`wait` without a timeout asks again this often, which is also how it notices that the daemon is gone."""
-
-ENDED: frozenset[str] = frozenset({"completed", "failed", "cancelled"})
-"""Where a `wait` ends."""
-
-
-def new_id() -> str:
-    """A command id that no other command has."""
-    return uuid.uuid4().hex
-
-
-def job_spec(job: m.JobSpec | Mapping[str, Any]) -> m.JobSpec:
-    """A spec from plain data, checked here as the daemon would.
-
-    Raises:
-        Invalid: a field is missing, unknown or mistyped; `details["path"]` names it.
-
-    """
-    body = codec.encode({"v": 1, "id": "check", "type": "submit", "job": msgspec.to_builtins(job)})
-    command = codec.decode_command(body)[1]
-    if isinstance(command, Exception):
-        raise command
-    assert isinstance(command, m.Submit)
-    return command.job
-
-
-def read_reply(reply: m.Reply, kind: type[T]) -> T:
-    """The typed result of a reply, or its error raised.
-
-    Raises:
-        CommandRefused: the one for the reply's code.
-
-    """
-    if reply.ok:
-        return msgspec.convert(reply.result, kind)
-    error = reply.error or m.ReplyError("internal", "the reply carries neither result nor error")
-    raise REFUSALS.get(error.code, Internal)(error.message, error.details)
-
-
-class Connection:
-    """What both clients need to know and to set: the address, its sockets' options. Holds no socket."""
-
-    def __init__(self, bus: str | None) -> None:
-        self.address = bus or default_address()
-        self.endpoints = endpoints(self.address)
-        folder = ipc_folder(self.address)
-        if folder is not None:
-            check_owner(folder)
-
-    def prepare(self, socket: Any) -> None:
-        """Options for a socket that outlives restarts of the daemon."""
-        socket.linger = 0
-        socket.reconnect_ivl = 20  # ms: a daemon that comes back is found at once
-        socket.reconnect_ivl_max = 500
-
-    def no_daemon(self, seconds: float) -> NoDaemon:
-        """What to raise when nobody answered for that long."""
-        return NoDaemon(f"no daemon answered at {self.address} within {seconds:.3g} s; is `rushes serve` running?")
 
 
 class Client:
@@ -295,12 +233,13 @@ class Client:
             if end is not None and time.monotonic() >= end:
                 raise TimeoutError(f"job {job_id} is still {job.status} after {timeout} s")
 
-    def events(self, since: int | None = None, *, ephemeral: bool = False) -> "EventStream":
+    def events(self, since: int | None = None, *, ephemeral: bool = False) -> EventStream:
         """Every durable event after `since` (None: from now on), in order, without a gap, for ever.
 
-        It lives through restarts of the daemon. With `ephemeral`, `progress` and heartbeats come in between.
+        It lives through restarts of the daemon. With `ephemeral`, `progress` comes in between.
         """
-        return EventStream(self, self._context, self._connection, since, ephemeral=ephemeral)
+        start = self.status().last_seq if since is None else since
+        return EventStream(self._context, self._connection, self.events_page, start, ephemeral=ephemeral)
 
     # ------------------------------------------------------------ the request itself
 
@@ -312,100 +251,11 @@ class Client:
         every = RESEND_HELD_SECONDS if command.wait else RESEND_SECONDS
         resend_at = 0.0
         while (now := time.monotonic()) < deadline:
-            if now >= resend_at and self._dealer.poll(self._ms(deadline - now), zmq.POLLOUT):
+            if now >= resend_at and self._dealer.poll(milliseconds(deadline - now), zmq.POLLOUT):
                 self._dealer.send(body)
                 resend_at = time.monotonic() + every
-            if self._dealer.poll(self._ms(min(resend_at, deadline) - time.monotonic())):
+            if self._dealer.poll(milliseconds(min(resend_at, deadline) - time.monotonic())):
                 reply = codec.decode_reply(self._dealer.recv_multipart()[-1])
                 if reply.re == command.id or (reply.re is None and not reply.ok):
                     return read_reply(reply, kind)
         raise self._connection.no_daemon(seconds)
-
-    @staticmethod
-    def _ms(seconds: float) -> int:
-        return max(0, int(seconds * 1000) + 1)
-
-
-class EventStream:
-    """The events of one daemon, made whole. An iterator; or `next(timeout)`, which gives None after that long."""
-
-    def __init__(
-        self,
-        client: Client,
-        context: "zmq.Context[zmq.Socket[bytes]]",
-        connection: Connection,
-        since: int | None,
-        *,
-        ephemeral: bool,
-    ) -> None:
-        self._client = client
-        self._sub = context.socket(zmq.SUB)
-        connection.prepare(self._sub)
-        self._sub.rcvhwm = 100_000  # a burst is kept rather than fetched again
-        self._sub.subscribe(b"")
-        self._sub.connect(connection.endpoints.events)
-        start = client.status().last_seq if since is None else since
-        self._follower = Follower(start, ephemeral=ephemeral)
-        self.seen = start
-        """The seq of the last event given: the `since` that goes on from here."""
-        self._ready: deque[m.Event] = deque()
-        self._fetch = True
-
-    def __iter__(self) -> Iterator[m.Event]:
-        return self
-
-    def __next__(self) -> m.Event:
-        event = self.next(None)
-        assert event is not None
-        return event
-
-    def next(self, timeout: float | None) -> m.Event | None:
-        """The next event, or None when there was none for `timeout` seconds."""
-        end = None if timeout is None else time.monotonic() + timeout
-        while True:
-            if self._ready:
-                event = self._ready.popleft()
-                self.seen = event.seq or self.seen
-                return event
-            if self._fetch:
-                self._catch_up()
-                continue
-            left = 3600.0 if end is None else end - time.monotonic()
-            if left <= 0:
-                return None
-            if self._sub.poll(Client._ms(left)):
-                self._hear(codec.decode_event(self._sub.recv_multipart()[-1]))
-
-    def _hear(self, event: m.Event) -> None:
-        match self._follower.offer(event):
-            case Next.GIVE:
-                self._ready.append(event)
-            case Next.FETCH:
-                self._fetch = True
-            case Next.SKIP:
-                pass
-
-    def _catch_up(self) -> None:
-        """Fetch one page of what is missing; without a daemon, leave it to the next heartbeat."""
-        self._fetch = False
-        try:
-            page = self._client.events_page(self._follower.seen)
-        except NoDaemon:
-            return
-        self._ready.extend(self._follower.page(page))
-        self._fetch = not self._follower.whole(page)
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._sub.close(linger=0)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-__all__ = ["BusError", "Client", "EventStream", "Invalid", "NoDaemon"]

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bus.client import ENDED, Client
+from bus.client import Client
 from bus.errors import NotFound
 from bus.messages import BoostResult, CancelResult, DeleteResult, Event, JobView
+from bus.request import ENDED
 from cli import text
 from cli.lines import display
 from cli.output import say

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping
 
 import click
 
-from bus.client import ENDED, Client
+from bus.client import Client
 from bus.errors import NoDaemon, NotFound
 from bus.messages import JobView
+from bus.request import ENDED
 from cli.lines import Show, display
 from cli.output import complain, note
 

@@ -10,6 +10,7 @@ from types import FrameType
 
 import pytest
 
+from tests.support.fakes import make_temperamental
 from tests.support.media import Clips, find_ffmpeg
 from tests.support.processes import own_children
 
@@ -82,6 +83,12 @@ def leaves_nothing_behind(ends_in_time: None) -> Iterator[None]:
 def ffmpeg() -> Path:
     """The real FFmpeg."""
     return find_ffmpeg()
+
+
+@pytest.fixture(scope="session")
+def temperamental(ffmpeg: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The FFmpeg that misbehaves where a job's arguments say so."""
+    return make_temperamental(tmp_path_factory.mktemp("fakes"), ffmpeg)
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,11 @@ SYMPTOMS = tuple(
     Symptom(code, re.compile(pattern, re.IGNORECASE | re.MULTILINE), remedy)
     for code, pattern, remedy in (
         ("disk_full", r"No space left on device|Disk quota exceeded", "make room and retry"),
-        ("no_memory", r"Cannot allocate memory|Out of memory", "run fewer jobs at once, or give the machine memory"),
+        (
+            "no_memory",
+            r"Cannot allocate memory|Out of memory|malloc of size \d+ failed",
+            "run fewer jobs at once, or give the machine memory",
+        ),
         ("permission", r"Permission denied|Read-only file system", "give the daemon's user access"),
         (
             "unknown_encoder",

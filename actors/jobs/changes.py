@@ -113,7 +113,8 @@ def deleting_result(job_id: str) -> m.DeleteResult:
 def expire(turn: Turn, job_id: str, *, keep_files: bool) -> None:
     """Begin the removal of a job whose time is over."""
     job = find(turn, job_id)
-    job.deleting = Deleting(by=None, command_id=None, kind="expired", keep_files=keep_files)
+    keep = keep_files or job.spec.keep_files
+    job.deleting = Deleting(by=None, command_id=None, kind="expired", keep_files=keep)
     turn.save(job)
     begin_removal(turn, job)
 

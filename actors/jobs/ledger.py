@@ -19,6 +19,7 @@ class Ledger:
         self.epoch = store.meta("epoch") or ""
         self.live: dict[str, Live] = {}
         self.stopping: ShutdownMode | None = None
+        self.render_deaths: Counter[tuple[str, int]] = Counter()
         self.reload(store)
 
     def reload(self, store: Store) -> None:

@@ -5,6 +5,7 @@ reported before, and nothing depends on it.
 """
 
 from actors.base import ARCHIVE, JANITOR, RENDER_PREFIX, SUPERVISOR, render_address
+from actors.ffmpeg.failure import error
 from actors.jobs import changes
 from actors.jobs.model import Job, Output
 from actors.jobs.states import COMPLETE, FAIL, REQUEUE, START
@@ -23,6 +24,11 @@ from actors.mail import (
     StopWhy,
 )
 from bus import messages as m
+
+RENDER_DEATHS = 2
+"""A defect that one job brings out costs that job, not the daemon: the second Render that dies of a run is the last."""
+
+DEFECT = "a defect of Rushes showed twice while it rendered this job; the daemon's log has the traceback"
 
 
 def current(turn: Turn, job_id: str, run: int) -> Job | None:
@@ -45,11 +51,18 @@ def start(turn: Turn, job: Job) -> None:
     order(turn, job)
 
 
-def order(turn: Turn, job: Job) -> None:
-    """Have a Render work at the job, or take over what an earlier one began."""
+def order(turn: Turn, job: Job, discard: m.ErrorView | None = None) -> None:
+    """Have a Render work at the job, take over what an earlier one began, or end that."""
     turn.mail(
         SUPERVISOR,
-        StartRender(job_id=job.id, run=job.runs, spec=job.spec, pending=job.pending, stop=stop_wish(turn, job)),
+        StartRender(
+            job_id=job.id,
+            run=job.runs,
+            spec=job.spec,
+            pending=job.pending,
+            stop=stop_wish(turn, job),
+            discard=discard,
+        ),
     )
 
 
@@ -223,7 +236,10 @@ def actor_restarted(turn: Turn, news: ActorRestarted) -> None:
     turn.event("daemon.actor_restarted", {"address": news.address, "error": news.error})
     job_id = news.address.removeprefix(RENDER_PREFIX)
     if job_id in turn.ledger.running:
-        order(turn, changes.find(turn, job_id))
+        job = changes.find(turn, job_id)
+        turn.ledger.render_deaths[job_id, job.runs] += 1
+        hopeless = turn.ledger.render_deaths[job_id, job.runs] >= RENDER_DEATHS
+        order(turn, job, error("internal", DEFECT) if hopeless else None)
     elif news.address == JANITOR:
         resume_removals(turn)
 

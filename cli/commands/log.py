@@ -5,7 +5,8 @@ import time
 import click
 
 from bus import limits
-from bus.client import ENDED, Client
+from bus.client import Client
+from bus.request import ENDED
 from cli import text
 from cli.history import between
 from cli.jobs import find

@@ -5,7 +5,8 @@ from typing import Any, BinaryIO
 import click
 
 from bus import limits
-from bus.client import Client, job_spec
+from bus.client import Client
+from bus.request import job_spec
 from cli.lines import line
 from cli.options import with_client
 from cli.output import is_terminal, print_json, say

@@ -1,4 +1,4 @@
-"""Daemons for the acceptance tests: one that a module shares, or one that a test may kill."""
+"""Daemons for the acceptance tests: one that a module shares, or one of a test's own."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -18,16 +18,19 @@ def shared() -> Iterator[Daemon]:
 
 @pytest.fixture
 def daemon(shared: Daemon) -> Iterator[Daemon]:
-    """The module's daemon, with nothing waiting and nothing running before and after the test."""
+    """The module's daemon, with nothing waiting and nothing running before and after the test.
+
+    A test may kill it, restart it and give it other options: afterwards it is as it was.
+    """
     seen = len(shared.stderr())
     yield shared
     print(shared.stderr()[seen:])  # what pytest shows of a test that failed
-    shared.clear()
+    shared.reset()
 
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., Daemon]]:
-    """Starts daemons that are this test's own, to be killed, restarted or broken."""
+    """Starts daemons that are this test's own."""
     with ExitStack() as stack:
 
         def start_one(**options: Any) -> Daemon:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.daemon import SCRIPT, Daemon, refused_start
-from tests.support.fakes import fake_ffmpeg
-from tests.support.jobs import quick
+from tests.support.fakes import tempered
+from tests.support.jobs import lasting, quick
 from tests.support.ports import free_pair
 from tests.support.wire import Dealer, Listener
 
@@ -50,7 +50,7 @@ def test_over_tcp_the_one_who_asks_is_the_peer_address(start: Start) -> None:
     assert job["submitted_by"].startswith("tcp:127.0.0.1")
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "*", "192.0.2.1", "[::]"])
+@pytest.mark.parametrize("host", ["0.0.0.0", "*", "[::]"])
 def test_without_keys_nothing_wider_than_loopback_is_bound(host: str, tmp_path: Path) -> None:
     status, lines = refused_start("--data", str(tmp_path / "data"), "--bus", f"tcp://{host}:{free_pair()}")
     assert status != 0
@@ -59,8 +59,7 @@ def test_without_keys_nothing_wider_than_loopback_is_bound(host: str, tmp_path: 
 
 @pytest.mark.parametrize(
     "address",
-    ["", "nonsense", "ipc://relative/folder", "tcp://127.0.0.1", "tcp://127.0.0.1:x", "udp://127.0.0.1:7780",
-     "tcp://127.0.0.1:65535", f"ipc:///tmp/{'long' * 30}"],
+    ["nonsense", "ipc://relative/folder", "tcp://127.0.0.1", f"ipc:///tmp/{'long' * 30}"],
 )  # fmt: skip
 def test_an_unusable_address_is_refused_with_one_clear_line(address: str, tmp_path: Path) -> None:
     status, lines = refused_start("--data", str(tmp_path / "data"), "--bus", address)
@@ -91,19 +90,20 @@ def test_a_second_daemon_on_the_same_tcp_port_does_not_start_and_the_first_lives
     assert first.result("status")["pid"] == first.pid
 
 
-def test_the_sockets_that_a_killed_daemon_left_are_taken_over(own: Daemon) -> None:
-    own.kill9()
-    assert Path(own.bus.removeprefix("ipc://"), "commands").is_socket()
-    own.start()
-    assert own.result("status")["pid"] == own.pid
+def test_the_sockets_that_a_killed_daemon_left_are_taken_over(daemon: Daemon) -> None:
+    daemon.kill9()
+    assert Path(daemon.bus.removeprefix("ipc://"), "commands").is_socket()
+    daemon.start()
+    assert daemon.result("status")["pid"] == daemon.pid
 
 
-def test_every_option_has_a_twin_in_the_environment(start: Start, ffmpeg: Path, tmp_path: Path) -> None:
-    recording = fake_ffmpeg("recording", tmp_path, ffmpeg)
-    daemon = start(told_by="environment", slots=7, grace=0.5, ffmpeg=recording)
+def test_every_option_has_a_twin_in_the_environment(start: Start, temperamental: Path) -> None:
+    daemon = start(told_by="environment", slots=7, grace=0.3, ffmpeg=temperamental)
     assert daemon.result("status")["slots"] == 7
-    assert daemon.finish(quick(daemon.out / "a.mp4"))["status"] == "completed"
-    assert (tmp_path / "runs").exists(), "it did not use the FFmpeg that it was told"
+    job_id = daemon.submit(tempered(lasting(daemon.out / "a.mp4"), "stubborn"))["id"]
+    daemon.child(job_id)
+    daemon.result("cancel", job_id=job_id, wait=30)
+    assert daemon.stages(job_id) == ["q", "SIGTERM", "SIGKILL"], "it used another FFmpeg"
     assert daemon.data.is_dir()
     assert daemon.log(), "it did not log as JSON"
 

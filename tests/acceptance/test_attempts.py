@@ -2,16 +2,23 @@
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from tests.support.contract import ERROR, JOB, check
-from tests.support.daemon import Daemon
-from tests.support.fakes import fake_ffmpeg, recorded_runs
+from tests.support.daemon import Daemon, serving
+from tests.support.fakes import noted_runs, tempered
 from tests.support.jobs import lasting, quick
 from tests.support.media import Clips
 
-Start = Callable[..., Daemon]
+
+
+@pytest.fixture(scope="module")
+def shared(temperamental: Path) -> Iterator[Daemon]:
+    with serving(slots=2, grace=0.3, ffmpeg=temperamental) as daemon:
+        yield daemon
 
 
 def identity(path: Path) -> tuple[int, int, int]:
@@ -19,14 +26,11 @@ def identity(path: Path) -> tuple[int, int, int]:
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 
-def test_a_failed_job_is_retried_and_what_was_complete_is_not_rendered_again(
-    start: Start, clips: Clips, ffmpeg: Path, tmp_path: Path
-) -> None:
-    daemon = start(slots=1, ffmpeg=fake_ffmpeg("recording", tmp_path, ffmpeg))
+def test_a_failed_job_is_retried_and_what_was_complete_is_not_rendered_again(daemon: Daemon, clips: Clips) -> None:
     targets = [daemon.out / f"{name}.mp4" for name in ("first", "second", "third")]
     late = daemon.out / "late.mov"
     late.write_bytes(b"not yet a film")
-    job = quick(*targets)
+    job = tempered(quick(*targets), "noting")
     job["outputs"][1]["inputs"] = [{"path": str(late)}]
     failed = daemon.finish(job)
     assert [output["status"] for output in failed["outputs"]] == ["completed", "failed", "pending"]
@@ -39,7 +43,7 @@ def test_a_failed_job_is_retried_and_what_was_complete_is_not_rendered_again(
     done = daemon.outcome(failed["id"])
     assert (done["status"], done["completed_outputs"]) == ("completed", 3)
     assert identity(targets[0]) == before
-    assert len(recorded_runs(tmp_path)) == 4, "the first once, the second twice, the third once"
+    assert noted_runs(daemon.base, failed["id"]) == 4, "the first once, the second twice, the third once"
     assert daemon.event(failed["id"], "requeued")["data"]["why"] == "retry"
 
 
@@ -73,9 +77,8 @@ def test_a_retry_whose_output_path_was_taken_meanwhile_is_a_conflict(daemon: Dae
     assert daemon.result("retry", job_id=failed["id"])["job"]["status"] == "queued"
 
 
-def test_a_job_is_tried_as_often_as_it_may_and_then_fails(start: Start, ffmpeg: Path, tmp_path: Path) -> None:
-    daemon = start(ffmpeg=fake_ffmpeg("crashing", tmp_path, ffmpeg))
-    view = daemon.finish(quick(daemon.out / "crash.mp4", max_attempts=3))
+def test_a_job_is_tried_as_often_as_it_may_and_then_fails(daemon: Daemon) -> None:
+    view = daemon.finish(tempered(quick(daemon.out / "crash.mp4", max_attempts=3), "crashing"))
     assert (view["status"], view["attempts"], view["max_attempts"]) == ("failed", 3, 3)
     kinds = daemon.kinds(view["id"])
     assert kinds.count("started") == 3
@@ -83,18 +86,17 @@ def test_a_job_is_tried_as_often_as_it_may_and_then_fails(start: Start, ffmpeg: 
     assert kinds[-1] == "failed"
     whys = [event["data"]["why"] for event in daemon.events(view["id"]) if event["type"] == "job.requeued"]
     assert whys == ["attempt", "attempt"]
-    assert list(daemon.out.iterdir()) == []
+    assert not (daemon.out / "crash.mp4").exists()
+    assert not list(daemon.out.glob(".rushes-*"))
 
 
-def test_another_attempt_that_succeeds_completes_the_job(start: Start, ffmpeg: Path, tmp_path: Path) -> None:
-    daemon = start(ffmpeg=fake_ffmpeg("flaky", tmp_path, ffmpeg))
-    view = daemon.finish(quick(daemon.out / "flaky.mp4", max_attempts=2))
+def test_another_attempt_that_succeeds_completes_the_job(daemon: Daemon) -> None:
+    view = daemon.finish(tempered(quick(daemon.out / "flaky.mp4", max_attempts=2), "flaky"))
     assert (view["status"], view["attempts"], view["error"]) == ("completed", 2, None)
 
 
-def test_one_attempt_is_all_there_is_where_nothing_is_said(start: Start, ffmpeg: Path, tmp_path: Path) -> None:
-    daemon = start(ffmpeg=fake_ffmpeg("flaky", tmp_path, ffmpeg))
-    view = daemon.finish(quick(daemon.out / "once.mp4"))
+def test_one_attempt_is_all_there_is_where_nothing_is_said(daemon: Daemon) -> None:
+    view = daemon.finish(tempered(quick(daemon.out / "once.mp4"), "flaky"))
     assert (view["status"], view["attempts"]) == ("failed", 1)
 
 
@@ -123,9 +125,8 @@ def test_an_ffmpeg_that_makes_no_progress_is_stopped_and_the_job_fails(daemon: D
     assert not list(daemon.out.glob("*stalled*"))
 
 
-def test_an_ffmpeg_that_never_begins_is_stalled_too(start: Start, ffmpeg: Path, tmp_path: Path) -> None:
-    daemon = start(grace=0.2, ffmpeg=fake_ffmpeg("stubborn", tmp_path, ffmpeg))
-    view = daemon.finish(lasting(daemon.out / "never.mp4", stall_timeout=0.5))
+def test_an_ffmpeg_that_never_begins_is_stalled_too(daemon: Daemon) -> None:
+    view = daemon.finish(tempered(lasting(daemon.out / "never.mp4", stall_timeout=0.5), "stubborn"))
     assert (view["status"], view["error"]["code"]) == ("failed", "stalled")
     assert daemon.stages(view["id"]) == ["q", "SIGTERM", "SIGKILL"]
 
@@ -135,9 +136,8 @@ def test_a_timeout_is_followed_by_another_attempt_where_there_is_one(daemon: Dae
     assert (view["status"], view["error"]["code"], view["attempts"]) == ("failed", "timeout", 2)
 
 
-def test_a_job_is_cancelled_between_its_attempts(start: Start, ffmpeg: Path, tmp_path: Path) -> None:
-    daemon = start(ffmpeg=fake_ffmpeg("crashing", tmp_path, ffmpeg))
-    job_id = daemon.submit(quick(daemon.out / "between.mp4", max_attempts=20))["id"]
+def test_a_job_is_cancelled_between_its_attempts(daemon: Daemon) -> None:
+    job_id = daemon.submit(tempered(quick(daemon.out / "between.mp4", max_attempts=20), "crashing"))["id"]
     daemon.event(job_id, "requeued")
     reply = daemon.ask("cancel", job_id=job_id, wait=30)
     view = daemon.outcome(job_id)

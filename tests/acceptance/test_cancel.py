@@ -3,19 +3,17 @@
 import getpass
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.contract import CANCEL, JOB, check
 from tests.support.daemon import Daemon, serving
-from tests.support.fakes import fake_ffmpeg
+from tests.support.fakes import tempered
 from tests.support.jobs import lasting, picture, quick
 from tests.support.processes import eventually
 from tests.support.wire import Dealer
-
-Start = Callable[..., Daemon]
 
 PATIENT = 20
 """A grace after which an FFmpeg that is asked with `q` has surely ended, however busy the machine is."""
@@ -24,6 +22,13 @@ PATIENT = 20
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Daemon]:
     with serving(slots=2, grace=PATIENT) as daemon:
+        yield daemon
+
+
+@pytest.fixture(scope="module")
+def impatient(temperamental: Path) -> Iterator[Daemon]:
+    """A daemon with a short grace, whose FFmpeg may have a temper."""
+    with serving(slots=2, grace=0.3, ffmpeg=temperamental) as daemon:
         yield daemon
 
 
@@ -151,47 +156,42 @@ def test_a_stopped_ffmpeg_is_woken_and_cancelled_gracefully(daemon: Daemon) -> N
     assert not child.members()
 
 
-def test_one_that_is_deaf_to_q_is_ended_by_sigterm(start: Start, ffmpeg: Path, tmp_path: Path) -> None:
-    daemon = start(grace=0.2, ffmpeg=fake_ffmpeg("deaf", tmp_path, ffmpeg))
-    job_id = daemon.submit(lasting(daemon.out / "deaf.mp4"))["id"]
-    child = daemon.child(job_id)
-    daemon.result("cancel", job_id=job_id, wait=30)
-    assert daemon.stages(job_id) == ["q", "SIGTERM"]
+def test_one_that_is_deaf_to_q_is_ended_by_sigterm(impatient: Daemon) -> None:
+    job_id = impatient.submit(tempered(lasting(impatient.out / "deaf.mp4"), "deaf"))["id"]
+    child = impatient.child(job_id)
+    impatient.result("cancel", job_id=job_id, wait=30)
+    assert impatient.stages(job_id) == ["q", "SIGTERM"]
     assert not child.members()
 
 
-def test_one_that_ignores_all_with_a_child_of_its_own_is_killed_with_it(
-    start: Start, ffmpeg: Path, tmp_path: Path
-) -> None:
-    daemon = start(grace=0.3, ffmpeg=fake_ffmpeg("stubborn", tmp_path, ffmpeg))
-    job_id = daemon.submit(lasting(daemon.out / "stubborn.mp4"))["id"]
-    child = daemon.child(job_id)
+def test_one_that_ignores_all_with_a_child_of_its_own_is_killed_with_it(impatient: Daemon) -> None:
+    job_id = impatient.submit(tempered(lasting(impatient.out / "stubborn.mp4"), "stubborn"))["id"]
+    child = impatient.child(job_id)
     eventually(lambda: len(child.members()) >= 3, "it has a child of its own")
-    view = daemon.result("cancel", job_id=job_id, wait=30)["job"]
+    view = impatient.result("cancel", job_id=job_id, wait=30)["job"]
     assert not child.members()
     assert view["status"] == "cancelled"
-    assert daemon.stages(job_id) == ["q", "SIGTERM", "SIGKILL"]
+    assert impatient.stages(job_id) == ["q", "SIGTERM", "SIGKILL"]
 
 
-def test_the_wish_survives_the_daemons_death_right_after_its_reply(start: Start, ffmpeg: Path, tmp_path: Path) -> None:
-    daemon = start(grace=PATIENT, ffmpeg=fake_ffmpeg("stubborn", tmp_path, ffmpeg))
-    job_id = daemon.submit(lasting(daemon.out / "wish.mp4"))["id"]
-    child = daemon.child(job_id)
-    wish = daemon.result("cancel", job_id=job_id, reason="remember me")["job"]["cancel"]
-    daemon.restart(grace=0.2)
-    view = daemon.outcome(job_id)
+def test_the_wish_survives_the_daemons_death_right_after_its_reply(impatient: Daemon) -> None:
+    job_id = impatient.submit(tempered(lasting(impatient.out / "wish.mp4"), "stubborn"))["id"]
+    child = impatient.child(job_id)
+    wish = impatient.result("cancel", job_id=job_id, reason="remember me")["job"]["cancel"]
+    impatient.restart()
+    view = impatient.outcome(job_id)
     assert (view["status"], view["cancel"]) == ("cancelled", wish)
     assert not child.members()
-    assert not partials(daemon)
+    assert not partials(impatient)
 
 
-def test_the_wish_is_kept_where_the_child_ends_while_no_daemon_is_there(own: Daemon) -> None:
-    job_id = own.rendering(lasting(own.out / "away.mp4"))
-    child = own.child(job_id)
-    own.result("cancel", job_id=job_id)
-    own.kill9()
+def test_the_wish_is_kept_where_the_child_ends_while_no_daemon_is_there(daemon: Daemon) -> None:
+    job_id = daemon.rendering(lasting(daemon.out / "away.mp4"))
+    child = daemon.child(job_id)
+    daemon.result("cancel", job_id=job_id)
+    daemon.kill9()
     os.kill(child.ffmpeg.pid, signal.SIGKILL)
     eventually(lambda: not child.members(), "the child is gone")
-    own.start()
-    assert own.outcome(job_id)["status"] == "cancelled"
-    assert not partials(own)
+    daemon.start()
+    assert daemon.outcome(job_id)["status"] == "cancelled"
+    assert not partials(daemon)

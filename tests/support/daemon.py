@@ -93,7 +93,7 @@ class Daemon:
         self.out = self.base / "out"
         self.out.mkdir()
         self.bus = (bus or "ipc://{base}/data/bus").format(base=self.base)
-        self.options = options
+        self.options = self._first_options = options
         self._program = program
         env = {name: value.format(base=self.base) for name, value in (env or {}).items()}
         self._env = {"TEST_BASE": str(self.base), **env}
@@ -284,6 +284,15 @@ class Daemon:
 
     def listener(self, topic: str = "") -> Listener:
         return Listener(self.bus, topic)
+
+    def reset(self) -> None:
+        """Make it again what it was: running, with its first options, with nothing to do."""
+        if self.options != self._first_options and self.running():
+            self.kill9()
+        if not self.running():
+            self._running = None
+            self.start(**self._first_options)
+        self.clear()
 
     def clear(self) -> None:
         """Take away what still waits or runs, so that the next test has the daemon for itself."""

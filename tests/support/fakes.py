@@ -1,21 +1,27 @@
-"""FFmpegs that misbehave in exactly one way, and only when they are to encode: else each is the real one."""
+"""An FFmpeg with a temper: a job says in its arguments how it shall misbehave, in exactly one way.
+
+Without a temper, or asked for anything but to encode, it is the real one.
+"""
 
 from pathlib import Path
 
-PRELUDE = """\
+from tests.support.wire import Map
+
+BEFORE = """\
 #!/bin/sh
 FFMPEG='{ffmpeg}'
-HERE='{here}'
-case " $* " in *" -progress "*) ;; *) exec "$FFMPEG" "$@" ;; esac
-previous=
+temper=
 for word; do
   [ "$previous" = -progress ] && progress=${{word#file:}}
+  case $word in temper=*) temper=${{word#temper=}} ;; esac
   previous=$word
 done
-output=${{previous#file:}}
+[ "$progress" ] || exec "$FFMPEG" "$@"
+output=$previous
+case $temper in
 """
 
-BEHAVIOURS = {
+TEMPERS = {
     "stubborn": """\
 trap '' TERM INT
 sleep 1000 &
@@ -44,31 +50,44 @@ echo 'progress=end' >>"$progress"
 exit 0
 """,
     "flaky": """\
-if mkdir "$HERE/has-failed" 2>/dev/null; then exit 1; fi
+if mkdir "$TEST_BASE/failed-${output##*/}" 2>/dev/null; then exit 1; fi
 exec "$FFMPEG" "$@"
 """,
     "doomed": """\
-until [ -e "$HERE/fail-now" ]; do sleep 0.05; done
+until [ -e "$TEST_BASE/fail-now" ]; do sleep 0.05; done
 echo 'this is the reason' >&2
 exit 1
 """,
-    "recording": """\
-printf '%s\\n' "$output" >>"$HERE/runs"
+    "noting": """\
+echo "${output##*/}" >>"$TEST_BASE/runs"
 exec "$FFMPEG" "$@"
 """,
 }
-"""What each does once it is to encode."""
+"""What each does once it is to encode. `$TEST_BASE` is the folder of the daemon's test."""
+
+AFTER = """\
+esac
+exec "$FFMPEG" "$@"
+"""
 
 
-def fake_ffmpeg(behaviour: str, folder: Path, ffmpeg: Path) -> Path:
-    """A program in `folder` that behaves so, and else runs `ffmpeg`."""
-    path = folder / f"ffmpeg-{behaviour}"
-    path.write_text(PRELUDE.format(ffmpeg=ffmpeg, here=folder) + BEHAVIOURS[behaviour])
+def make_temperamental(folder: Path, ffmpeg: Path) -> Path:
+    """The program, in `folder`, that is else `ffmpeg`."""
+    path = folder / "ffmpeg-with-a-temper"
+    branches = "".join(f"{temper})\n{does};;\n" for temper, does in TEMPERS.items())
+    path.write_text(BEFORE.format(ffmpeg=ffmpeg) + branches + AFTER)
     path.chmod(0o755)
     return path
 
 
-def recorded_runs(folder: Path) -> list[str]:
-    """The output file of each run of the `recording` FFmpeg in `folder`, in order."""
-    path = folder / "runs"
-    return path.read_text().splitlines() if path.exists() else []
+def tempered(job: Map, temper: str) -> Map:
+    """The same job, of which every output meets that temper."""
+    assert temper in TEMPERS
+    args = ["-metadata", f"temper={temper}"]
+    return {**job, "outputs": [{**output, "args": [*output["args"], *args]} for output in job["outputs"]]}
+
+
+def noted_runs(base: Path, job_id: str) -> int:
+    """How often the `noting` one was run for a job of the daemon in `base`."""
+    path = base / "runs"
+    return path.read_text().count(f"-{job_id}-") if path.exists() else 0

@@ -1,0 +1,88 @@
+"""What a request needs, whichever client sends it: an id, a checked spec, patience, and a reply read. No socket."""
+
+import uuid
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from bus import codec
+from bus import messages as m
+from bus.address import check_owner, default_address, endpoints, ipc_folder
+from bus.errors import REFUSALS, Internal, NoDaemon
+
+T = TypeVar("T")
+
+DEADLINE_SECONDS = 5.0
+"""How long a request waits for its reply (a `wait` comes on top) before `NoDaemon`."""
+
+RESEND_SECONDS = 1.0
+"""A request without an answer is sent again this often; its id makes that safe. A daemon restarts in less."""
+
+RESEND_HELD_SECONDS = 5.0
+"""The same where the reply is held on purpose: each time it is sent again, the daemon holds one reply more."""
+
+WAIT_STEP_SECONDS = 60.0
+"""`wait` without a timeout asks again this often, which is also how it notices that the daemon is gone."""
+
+ENDED: frozenset[str] = frozenset({"completed", "failed", "cancelled"})
+"""Where a `wait` ends."""
+
+
+def new_id() -> str:
+    """A command id that no other command has."""
+    return uuid.uuid4().hex
+
+
+def job_spec(job: m.JobSpec | Mapping[str, Any]) -> m.JobSpec:
+    """A spec from plain data, checked here as the daemon would.
+
+    Raises:
+        Invalid: a field is missing, unknown or mistyped; `details["path"]` names it.
+
+    """
+    body = codec.encode({"v": 1, "id": "check", "type": "submit", "job": msgspec.to_builtins(job)})
+    command = codec.decode_command(body)[1]
+    if isinstance(command, Exception):
+        raise command
+    assert isinstance(command, m.Submit)
+    return command.job
+
+
+def read_reply(reply: m.Reply, kind: type[T]) -> T:
+    """The typed result of a reply, or its error raised.
+
+    Raises:
+        CommandRefused: the one for the reply's code.
+
+    """
+    if reply.ok:
+        return msgspec.convert(reply.result, kind)
+    error = reply.error or m.ReplyError("internal", "the reply carries neither result nor error")
+    raise REFUSALS.get(error.code, Internal)(error.message, error.details)
+
+
+class Connection:
+    """What both clients need to know and to set: the address, its sockets' options. Holds no socket."""
+
+    def __init__(self, bus: str | None) -> None:
+        self.address = bus or default_address()
+        self.endpoints = endpoints(self.address)
+        folder = ipc_folder(self.address)
+        if folder is not None:
+            check_owner(folder)
+
+    def prepare(self, socket: Any) -> None:
+        """Options for a socket that outlives restarts of the daemon."""
+        socket.linger = 0
+        socket.reconnect_ivl = 20  # ms: a daemon that comes back is found at once
+        socket.reconnect_ivl_max = 500
+
+    def no_daemon(self, seconds: float) -> NoDaemon:
+        """What to raise when nobody answered for that long."""
+        return NoDaemon(f"no daemon answered at {self.address} within {seconds:.3g} s; is `rushes serve` running?")
+
+
+def milliseconds(seconds: float) -> int:
+    """A time for zmq's `poll`, which counts whole milliseconds: never shorter than it was meant."""
+    return max(0, int(seconds * 1000) + 1)

@@ -1,0 +1,54 @@
+"""The job spec: what a `submit` asks for. It comes from outside, so unknown fields are refused."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from bus import limits
+
+Name = Annotated[str, Meta(max_length=limits.MAX_NAME_CHARS)]
+PathText = Annotated[str, Meta(min_length=1, max_length=limits.MAX_PATH_CHARS)]
+Args = Annotated[tuple[Annotated[str, Meta(max_length=limits.MAX_ARG_CHARS)], ...], Meta(max_length=limits.MAX_ARGS)]
+Priority = Annotated[int, Meta(ge=limits.MIN_PRIORITY, le=limits.MAX_PRIORITY)]
+Seconds = Annotated[float, Meta(gt=0, le=limits.MAX_SECONDS)]
+MetadataText = Annotated[str, Meta(max_length=limits.MAX_METADATA_CHARS)]
+
+
+class Input(Struct, frozen=True, forbid_unknown_fields=True):
+    """One `-i` of an FFmpeg run: `args` stand before it."""
+
+    path: PathText
+    args: Args = ()
+
+
+Inputs = Annotated[tuple[Input, ...], Meta(min_length=1, max_length=limits.MAX_INPUTS)]
+
+
+class Output(Struct, frozen=True, forbid_unknown_fields=True):
+    """One FFmpeg run and the one file it makes: `args` stand before the file."""
+
+    path: PathText
+    args: Args = ()
+    name: Name | None = None
+    inputs: Inputs | None = None
+
+
+class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is to be rendered. Durations are seconds."""
+
+    inputs: Annotated[tuple[Input, ...], Meta(max_length=limits.MAX_INPUTS)] = ()
+    outputs: Annotated[tuple[Output, ...], Meta(min_length=1, max_length=limits.MAX_OUTPUTS)]
+    name: Name | None = None
+    session: Name | None = None
+    priority: Priority = 0
+    max_attempts: Annotated[int, Meta(ge=1, le=limits.MAX_ATTEMPTS)] = 1
+    timeout: Seconds | None = None
+    stall_timeout: Seconds | None = None
+    overwrite: bool = False
+    ttl: Annotated[float, Meta(ge=0, le=limits.MAX_SECONDS)] = 86_400
+    keep_files: bool = False
+    metadata: Annotated[dict[MetadataText, MetadataText], Meta(max_length=limits.MAX_METADATA_ENTRIES)] = {}
+
+    def inputs_of(self, index: int) -> tuple[Input, ...]:
+        """The inputs that output `index` reads: its own, else the job's."""
+        return self.outputs[index].inputs or self.inputs

@@ -1,0 +1,99 @@
+"""A reader of events that misses none, for a thread."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Self
+
+import zmq
+
+from bus import codec
+from bus import messages as m
+from bus.errors import NoDaemon
+from bus.follow import Follower, Next
+from bus.request import Connection, milliseconds
+
+EVENTS_KEPT = 100_000
+"""Events held for a user who is slow to ask for the next; what comes after is fetched again instead."""
+
+
+class EventStream:
+    """The events of one daemon, made whole. An iterator; or `next(timeout)`, which gives None after that long."""
+
+    def __init__(
+        self,
+        context: "zmq.Context[zmq.Socket[bytes]]",
+        connection: Connection,
+        fetch: Callable[[int], m.EventsResult],
+        since: int,
+        *,
+        ephemeral: bool,
+    ) -> None:
+        self._fetch_page = fetch
+        self._sub = context.socket(zmq.SUB)
+        connection.prepare(self._sub)
+        self._sub.rcvhwm = EVENTS_KEPT
+        self._sub.subscribe(b"")
+        self._sub.connect(connection.endpoints.events)
+        self._follower = Follower(since, ephemeral=ephemeral)
+        self.seen = since
+        """The seq of the last event given: the `since` that goes on from here."""
+        self._ready: deque[m.Event] = deque()
+        self._fetch = True
+
+    def __iter__(self) -> Iterator[m.Event]:
+        return self
+
+    def __next__(self) -> m.Event:
+        event = self.next(None)
+        assert event is not None
+        return event
+
+    def next(self, timeout: float | None) -> m.Event | None:
+        """The next event, or None when there was none for `timeout` seconds."""
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            if self._ready:
+                event = self._ready.popleft()
+                self.seen = event.seq or self.seen
+                return event
+            if self._fetch:
+                self._catch_up()
+                continue
+            left = 3600.0 if end is None else end - time.monotonic()
+            if left <= 0:
+                return None
+            if self._sub.poll(milliseconds(left)):
+                self._hear(codec.decode_event(self._sub.recv_multipart()[-1]))
+
+    def _hear(self, event: m.Event) -> None:
+        match self._follower.offer(event):
+            case Next.GIVE:
+                self._ready.append(event)
+            case Next.FETCH:
+                self._fetch = True
+            case Next.SKIP:
+                pass
+
+    def _catch_up(self) -> None:
+        """Fetch one page of what is missing; without a daemon, leave it to the next heartbeat."""
+        self._fetch = False
+        try:
+            page = self._fetch_page(self._follower.seen)
+        except NoDaemon:
+            return
+        self._ready.extend(self._follower.page(page))
+        self._fetch = not self._follower.whole(page)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._sub.close(linger=0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

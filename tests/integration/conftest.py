@@ -1,0 +1,48 @@
+"""Real parts in this process: a short folder for the sockets, a quiet log, a Queue turned by hand."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from actors import logs
+from tests.integration.parts import Counter, Switchboard
+
+
+@pytest.fixture(scope="session", autouse=True)
+def log() -> None:
+    """The log as the daemon has it: a line with an unknown name is an error."""
+    logs.configure("json", "info")
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder with a short name: an ipc path has 107 bytes."""
+    path = Path(tempfile.mkdtemp(prefix="r", dir="/tmp"))
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def switchboard(folder: Path) -> Iterator[Switchboard]:
+    """A hub on an ipc address."""
+    with Switchboard(f"ipc://{folder}/bus") as found:
+        yield found
+
+
+@pytest.fixture
+def counter(folder: Path) -> Iterator[Counter]:
+    """A Queue without a free slot: what is submitted waits."""
+    found = Counter(folder)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def busy_counter(folder: Path) -> Iterator[Counter]:
+    """A Queue with one slot: the first job runs."""
+    found = Counter(folder, slots=1)
+    yield found
+    found.close()

@@ -1,0 +1,99 @@
+"""The daemon's settings: defaults, then the file, then the environment, then the command line."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.config import NAMES, ConfigError, load
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "rushes.toml"
+
+
+def refused(given: dict[str, Any], file: Path | None = None, environ: dict[str, str] | None = None) -> str:
+    with pytest.raises(ConfigError) as refusal:
+        load(given, file, environ or {})
+    return str(refusal.value)
+
+
+def test_where_nothing_is_set_the_defaults_hold() -> None:
+    config = load({}, environ={})
+    assert config.slots == len(os.sched_getaffinity(0))
+    assert config.grace == 2.0
+    assert (config.ffmpeg, config.keep_files, config.default_role, config.log_level) == (None, False, "admin", "info")
+    assert Path(config.data).is_absolute()
+
+
+def test_the_file_goes_before_the_defaults(file: Path) -> None:
+    file.write_text('slots = 3\ngrace = 0.5\nkeep_files = true\n[roles]\nada = "viewer"\n')
+    config = load({}, file, {})
+    assert (config.slots, config.grace, config.keep_files, config.roles) == (3, 0.5, True, {"ada": "viewer"})
+
+
+def test_the_environment_goes_before_the_file_and_the_command_line_before_both(file: Path) -> None:
+    file.write_text('slots = 3\ngrace = 3.0\nbus = "ipc:///file"\n')
+    environ = {"RUSHES_SLOTS": "4", "RUSHES_GRACE": "4", "RUSHES_KEEP_FILES": "true"}
+    config = load({"slots": 5, "grace": None}, file, environ)
+    assert (config.slots, config.grace, config.bus, config.keep_files) == (5, 4.0, "ipc:///file", True)
+
+
+def test_the_environment_may_name_the_file(file: Path) -> None:
+    file.write_text("slots = 7\n")
+    assert load({}, environ={"RUSHES_CONFIG": str(file)}).slots == 7
+
+
+def test_an_empty_variable_says_nothing() -> None:
+    assert load({}, environ={"RUSHES_SLOTS": "", "RUSHES_CONFIG": ""}).slots >= 1
+
+
+def test_a_variable_that_is_no_setting_is_left_alone() -> None:
+    load({}, environ={"RUSHES_TRACEBACK": "1", "RUSHES_ROLES": "x"})
+
+
+def test_a_relative_folder_is_made_absolute_and_home_is_found() -> None:
+    assert load({"data": "here"}, environ={}).data == str(Path.cwd() / "here")
+    assert load({"data": "~/there"}, environ={}).data == str(Path("~/there").expanduser())
+
+
+def test_a_setting_that_is_unknown_is_named_with_those_that_are_known(file: Path) -> None:
+    file.write_text("slotz = 3\n")
+    message = refused({}, file)
+    assert "slotz" in message
+    assert all(name in message for name in NAMES)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("slots", "0"), ("slots", "1025"), ("slots", "many"), ("slots", "1.5"), ("grace", "-1"), ("grace", "601"),
+     ("grace", "nan"), ("log_format", "xml"), ("log_level", "loud"), ("default_role", "king"),
+     ("keep_files", "perhaps")],
+)  # fmt: skip
+def test_a_value_that_cannot_be_is_refused_with_the_name_of_its_setting(name: str, value: str) -> None:
+    assert name in refused({}, environ={f"RUSHES_{name.upper()}": value})
+    assert name in refused({name: value})
+
+
+def test_a_role_that_is_none_is_refused(file: Path) -> None:
+    file.write_text('[roles]\nada = "queen"\n')
+    assert "roles" in refused({}, file)
+
+
+def test_a_file_that_is_not_there_is_named(file: Path) -> None:
+    assert str(file) in refused({}, file)
+
+
+@pytest.mark.parametrize("content", [b"slots = ", b"\xff\xfe"])
+def test_a_file_that_is_no_toml_is_named(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+    message = refused({}, file)
+    assert str(file) in message
+    assert "not TOML" in message
+
+
+def test_the_example_that_is_shipped_can_be_loaded() -> None:
+    example = Path(__file__).parents[2] / "deploy/rushes.toml"
+    load({}, example, {})
