@@ -65,6 +65,7 @@ def _metadata(_ctx: click.Context, _param: click.Parameter, pairs: tuple[str, ..
     metavar="SECONDS",
     help="Remove it, and its files, so long after its end. [default: a day]",
 )
+@click.option("--keep-files", is_flag=True, default=None, help="When the ttl is over, leave the files.")
 @click.option(
     "--metadata",
     multiple=True,

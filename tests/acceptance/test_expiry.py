@@ -1,4 +1,4 @@
-"""PROTOCOL.md: `ttl` seconds after its end a job is forgotten."""
+"""PROTOCOL.md: `ttl` seconds after its end a job is forgotten, and the files it made are removed unless they are kept."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ def kept(daemon: Daemon) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("ttl", [0, 0.2])
-def test_a_job_expires_when_its_ttl_has_passed_and_its_files_stay(daemon: Daemon, kept: str, ttl: float) -> None:
+def test_a_job_expires_when_its_ttl_has_passed_and_its_files_go_with_it(daemon: Daemon, kept: str, ttl: float) -> None:
     target = daemon.out / f"expires-{ttl}.mp4"
     with daemon.listener("job.") as listener:
         job_id = daemon.submit(quick(target, ttl=ttl))["id"]
@@ -26,8 +26,28 @@ def test_a_job_expires_when_its_ttl_has_passed_and_its_files_stay(daemon: Daemon
     assert daemon.refusal("get", job_id=job_id)["code"] == "not_found"
     assert job_id not in {job["id"] for job in daemon.result("list", limit=1000)["jobs"]}
     assert daemon.kinds(job_id)[-2:] == ["completed", "expired"]
-    assert target.exists()
+    assert not target.exists()
     eventually(lambda: not list(daemon.data.rglob(f"*{job_id}*")), "its work folder is gone")
+
+
+def test_a_job_that_keeps_its_files_leaves_them_when_it_expires(daemon: Daemon) -> None:
+    target = daemon.out / "kept-files.mp4"
+    job_id = daemon.submit(quick(target, ttl=0, keep_files=True))["id"]
+    assert daemon.event(job_id, "expired")["data"]["removed"] == []
+    assert target.exists()
+
+
+def test_a_file_that_was_replaced_meanwhile_is_left_alone_when_its_job_expires(daemon: Daemon) -> None:
+    target = daemon.out / "replaced-before-expiry.mp4"
+    daemon.result("drain")
+    job_id = daemon.submit(quick(target, ttl=1))["id"]
+    daemon.result("resume")
+    assert daemon.event(job_id, "completed")
+    target.unlink()
+    target.write_text("somebody else's")
+    gone = daemon.event(job_id, "expired")["data"]
+    assert (gone["removed"], [failed["path"] for failed in gone["failed"]]) == ([], [str(target)])
+    assert target.read_text() == "somebody else's"
 
 
 def test_a_cancelled_and_a_failed_job_expire_too(daemon: Daemon, kept: str) -> None:
