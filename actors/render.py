@@ -15,7 +15,8 @@ from actors.base import QUEUE, SUPERVISOR, BusActor, render_address
 from actors.ffmpeg.child import Child
 from actors.ffmpeg.failure import error
 from actors.ffmpeg.ladder import Ladder
-from actors.ffmpeg.run import Run, RunFailed, Verdict
+from actors.ffmpeg.patience import Patience
+from actors.ffmpeg.run import Report, Run, RunFailed, Verdict
 from actors.jobs.model import Live
 from actors.mail import (
     ChildExited,
@@ -35,7 +36,7 @@ from actors.mail import (
 )
 from actors.watcher import Watcher
 from bus.hub import Hub
-from bus.messages import ErrorView
+from bus.messages import ErrorView, Phase
 
 PROGRESS_SECONDS = 0.5
 """Between two looks at the child: FFmpeg reports as often, and subscribers are promised no more."""
@@ -79,8 +80,6 @@ class Render(BusActor):
         self._fault: ErrorView | None = None
         self._settle_after = SETTLE_SECONDS
         self._killed = False
-        self._grown_at = 0.0
-        self._growth: tuple[float, int] = (0.0, 0)
         self._adopt_until = 0.0
 
     # ------------------------------------------------------------ messages
@@ -127,7 +126,7 @@ class Render(BusActor):
             self._look(run)
         elif name == "climb":
             self._climb(run)
-        elif name == "settle":
+        elif name == "settle" and run.child is not None:
             self._settle(run)
         elif name == "probe":
             run.end_probe()
@@ -204,8 +203,7 @@ class Render(BusActor):
 
     def _watch(self, run: Run, child: Child) -> None:
         self._watcher.watch(child.pid, self.address, child.pidfd)
-        self._grown_at = time.monotonic()
-        self._growth = (0.0, 0)
+        self._patience = Patience(self._order.spec, run.index, time.monotonic())
         self._settle_after = SETTLE_SECONDS
         self._killed = False
         self.outbox.mail(QUEUE, OutputStarted(job_id=self._order.job_id, run=self._order.run, index=run.index))
@@ -217,51 +215,32 @@ class Render(BusActor):
         """Report progress, and see whether the child takes too long or stands still."""
         if run.child is None:
             return
-        self._report_progress(run, "rendering")
-        self._check_time(run)
+        report = self._report_progress(run, "rendering" if self._ladder is None else "stopping")
+        if self._ladder is None:
+            now = time.monotonic()
+            self._patience.look(now, report.block.out_time, run.written())
+            self._fault = self._patience.verdict(now, run.child.age)
+            if self._fault is not None:
+                self._climb_from_the_start(run)
         self._after(PROGRESS_SECONDS, "progress", run)
 
-    def _report_progress(self, run: Run, phase: str) -> None:
-        block, progress, eta = run.read_progress()
-        stopping = self._ladder is not None
+    def _report_progress(self, run: Run, phase: Phase) -> Report:
+        report = run.read_progress()
+        block = report.block
         live = Live(
             job_id=self._order.job_id,
             run=self._order.run,
             index=run.index,
-            phase="stopping" if stopping else "finishing" if phase == "finishing" else "rendering",
-            progress=progress,
-            speed=block.speed if block else None,
-            eta=eta,
+            phase=phase,
+            progress=report.progress,
+            speed=block.speed,
+            eta=report.eta,
         )
-        growth = (block.out_time or 0.0 if block else 0.0, run.written())
-        if growth > self._growth:
-            self._growth, self._grown_at = growth, time.monotonic()
         self.outbox.mail(
             QUEUE,
-            Progressed(
-                live=live,
-                frame=block.frame if block else None,
-                fps=block.fps if block else None,
-                out_time=block.out_time if block else None,
-                size=growth[1],
-            ),
+            Progressed(live=live, frame=block.frame, fps=block.fps, out_time=block.out_time, size=run.written()),
         )
-
-    def _check_time(self, run: Run) -> None:
-        if self._ladder is not None:
-            return
-        assert run.child is not None
-        spec = self._order.spec
-        if spec.timeout is not None and run.child.age > spec.timeout:
-            self._fault = error("timeout", f"output {run.index} took longer than its timeout of {spec.timeout:g} s")
-        elif spec.stall_timeout is not None and time.monotonic() - self._grown_at > spec.stall_timeout:
-            self._fault = error(
-                "stalled",
-                f"output {run.index} stood at {self._growth[0]:.2f} s and {self._growth[1]} bytes for "
-                f"{spec.stall_timeout:g} s",
-            )
-        if self._fault is not None:
-            self._climb_from_the_start(run)
+        return report
 
     # ------------------------------------------------------------ stopping
 

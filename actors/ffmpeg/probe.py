@@ -58,7 +58,7 @@ def examine(
     size: int,
     probe_text: str,
     run_text: str,
-    last: Block | None,
+    last: Block,
     expected: Length | None,
     *,
     damage_is_accepted: bool = False,
@@ -78,7 +78,7 @@ def examine(
         Unproved: it does not open, lacks a stream, has lost its end, or is too short.
 
     """
-    if last is not None and last.size is not None and size < last.size:
+    if last.size is not None and size < last.size:
         raise _unproved("verify_failed", f"the finished file has {size} bytes, but FFmpeg wrote {last.size}")
     found = next(iter(banner.inputs(probe_text)), None)
     if found is None or not found.streams:
@@ -90,7 +90,7 @@ def examine(
     damage = failure.INPUT_DAMAGE.search(run_text)
     if expected is not None and not path.lower().endswith(NO_DURATION):
         duration = None if banner.GUESSED in probe_text else found.duration
-        written = duration if duration is not None or last is None else last.out_time
+        written = duration if duration is not None else last.out_time
         _check_length(written, found.video, run_text, expected, damage[1] if damage else None)
     if damage is not None and not damage_is_accepted:
         raise _unproved("input_corrupt", f"FFmpeg went on over a damaged input, and said: {damage[1]}; {ACCEPT}")

@@ -11,12 +11,12 @@ READ_BYTES = 64 * 1024
 class Block(NamedTuple):
     """One report. `out_time` is seconds of output, `size` bytes, `speed` a multiple of real time."""
 
-    out_time: float | None
-    frame: int | None
-    fps: float | None
-    size: int | None
-    speed: float | None
-    is_end: bool
+    out_time: float | None = None
+    frame: int | None = None
+    fps: float | None = None
+    size: int | None = None
+    speed: float | None = None
+    is_end: bool = False
 
 
 def parse(lines: list[str]) -> Block:
@@ -49,26 +49,21 @@ class ProgressFile:
         self._offset = 0
         self._rest = ""
         self._lines: list[str] = []
-        self.last: Block | None = None
+        self._last = Block()
 
-    @property
-    def offset(self) -> int:
-        """How many bytes have been read and are not needed again."""
-        return self._offset
-
-    def read(self) -> Block | None:
-        """The newest whole block; the one before where no newer has come."""
+    def read(self) -> Block:
+        """The newest whole block; the one before where no newer has come, and an empty one before the first."""
         try:
             descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
-            return None
+            return self._last
         try:
             while piece := os.pread(descriptor, READ_BYTES, self._offset):
                 self._offset += len(piece)
                 self._take(piece)
         finally:
             os.close(descriptor)
-        return self.last
+        return self._last
 
     def _take(self, piece: bytes) -> None:
         # A hole, punched into what an earlier daemon had read, reads as zeros.
@@ -76,7 +71,7 @@ class ProgressFile:
         for line in lines:
             self._lines.append(line)
             if line.startswith("progress="):
-                self.last = parse(self._lines)
+                self._last = parse(self._lines)
                 self._lines = []
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 from enum import Enum, auto
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -27,6 +28,14 @@ class RunFailed(Exception):
     def __init__(self, view: m.ErrorView) -> None:
         super().__init__(view.message)
         self.error = view
+
+
+class Report(NamedTuple):
+    """FFmpeg's newest report, how far that is (0 to 1), and the seconds that are left."""
+
+    block: Block
+    progress: float | None
+    eta: float | None
 
 
 class Verdict(Enum):
@@ -112,15 +121,13 @@ class Run:
 
     # ------------------------------------------------------------ while it runs
 
-    def read_progress(self) -> tuple[Block | None, float | None, float | None]:
-        """FFmpeg's newest report, how far that is (0 to 1), and the seconds that are left."""
+    def read_progress(self) -> Report:
+        """FFmpeg's newest report, and what it means."""
         self.workspace.bound()
         if not self._banner_read:
             self._read_banner()
         block = self._progress.read()
-        if block is None:
-            return None, self._meter.progress(None), None
-        return block, self._meter.progress(block.out_time), self._meter.eta(block.out_time, block.speed)
+        return Report(block, self._meter.progress(block.out_time), self._meter.eta(block.out_time, block.speed))
 
     def _read_banner(self) -> None:
         durations = banner.input_durations(self.workspace.stderr_text())
@@ -144,8 +151,7 @@ class Run:
             return Verdict.FAILED
         if failure.STOPPED_BY_Q.search(self.workspace.stderr_tail()):
             return Verdict.OBEYED
-        block = self._progress.read()
-        return Verdict.DONE if block is not None and block.is_end else Verdict.FAILED
+        return Verdict.DONE if self._progress.read().is_end else Verdict.FAILED
 
     def exit_status(self) -> int | None:
         """FFmpeg's status; negative for a signal; None where nobody wrote it down."""
@@ -201,7 +207,7 @@ class Run:
         self.workspace.save_proof(Proof(facts))
         return facts
 
-    def _facts(self, findings: Findings, last: Block | None) -> Facts:
+    def _facts(self, findings: Findings, last: Block) -> Facts:
         stat = self.partial.stat()
         return Facts(
             size=stat.st_size,
@@ -209,7 +215,7 @@ class Run:
             width=findings.width,
             height=findings.height,
             fps=findings.fps,
-            speed=last.speed if last else None,
+            speed=last.speed,
             file=file_identity(stat),
         )
 
