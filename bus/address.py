@@ -10,6 +10,9 @@ from bus.errors import BadAddress
 
 ENVIRONMENT = "RUSHES_BUS"
 
+COMMANDS, EVENTS = "commands", "events"
+"""The sockets in an ipc folder."""
+
 MAX_IPC_PATH_BYTES = 107
 """What fits `sockaddr_un.sun_path` on Linux with its closing NUL (unix(7))."""
 
@@ -48,13 +51,13 @@ def endpoints(address: str) -> Endpoints:
     scheme, separator, rest = address.partition("://")
     if separator and scheme == "ipc" and rest.startswith("/") and "\0" not in rest:
         folder = rest.rstrip("/")
-        longest = f"{folder}/commands"
+        longest = f"{folder}/{COMMANDS}"
         if len(os.fsencode(longest)) > MAX_IPC_PATH_BYTES:
             raise BadAddress(
                 f"bus address {address!r} is too long: {longest!r} must fit {MAX_IPC_PATH_BYTES} bytes; "
                 "choose a shorter folder"
             )
-        return Endpoints(f"ipc://{folder}/commands", f"ipc://{folder}/events")
+        return Endpoints(f"ipc://{longest}", f"ipc://{folder}/{EVENTS}")
     if separator and scheme == "tcp":
         host, colon, port = rest.rpartition(":")
         if colon and host and port.isascii() and port.isdigit() and 0 < int(port) < 65535:

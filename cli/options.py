@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, get_args
 
 import click
 
+from bus.address import COMMANDS, default_address, ipc_folder
 from bus.client import Client
 from bus.errors import BusError
 from bus.messages import JobStatus
+from bus.request import DEADLINE_SECONDS
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -20,6 +22,9 @@ STATUSES: tuple[JobStatus, ...] = get_args(JobStatus)
 
 MIN_PREFIX_CHARS = 4
 """A job id may be cut to this: there are a million such prefixes, so a thousand jobs rarely share one."""
+
+ABSENT_SECONDS = 1.0
+"""The patience where there is not even a socket: a daemon that is only restarting is back by then."""
 
 COMPLETION_SECONDS = 0.5
 """A completion that takes longer is worse than none."""
@@ -35,10 +40,16 @@ def with_client(function: Callable[Concatenate[Client, P], None]) -> Callable[..
     @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, for programs.")
     @functools.wraps(function)
     def command(bus: str | None, *args: P.args, **options: P.kwargs) -> None:
-        with Client(bus) as client:
+        with Client(bus, deadline=_patience(bus)) as client:
             function(client, *args, **options)
 
     return command
+
+
+def _patience(bus: str | None) -> float:
+    """How many seconds to wait for an answer."""
+    folder = ipc_folder(bus or default_address())
+    return DEADLINE_SECONDS if folder is None or (folder / COMMANDS).exists() else ABSENT_SECONDS
 
 
 def job_id(function: F) -> F:
