@@ -103,7 +103,7 @@ class Daemon:
             started_at=self._started[0],
             started_monotonic=self._started[1],
         )
-        self._render_settings = RenderSettings(ffmpeg.path, config.grace, data / WORK_FOLDER)
+        self._render_settings = RenderSettings(ffmpeg, config.grace, data / WORK_FOLDER)
         self._queue_is_first = True
 
     # ------------------------------------------------------------ the parts

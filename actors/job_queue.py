@@ -38,6 +38,7 @@ from bus import messages as m
 from bus.errors import CommandRefused, Internal, Unavailable
 from bus.hub import Hub, Request, refusal_body, result_body
 
+HEARTBEAT = "heartbeat"
 HEARTBEAT_SECONDS = 1.0
 """The protocol's own number."""
 
@@ -91,7 +92,7 @@ class Queue(BusActor):
             self._dispatch(turn)
             turn.write()
         self._say(turn)
-        self._watcher.after(HEARTBEAT_SECONDS, QUEUE, "heartbeat")
+        self._watcher.after(HEARTBEAT_SECONDS, QUEUE, HEARTBEAT)
 
     def end(self) -> None:
         """Close the store."""
@@ -102,9 +103,15 @@ class Queue(BusActor):
 
     def receive(self, messages: Sequence[Any]) -> None:
         """One turn for what writes, then what only reads."""
-        reads = [message for message in messages if _only_reads(message)]
-        writes = self._backlog + [message for message in messages if not _only_reads(message)]
-        self._backlog = []
+        reads: list[Request] = []
+        writes, self._backlog = self._backlog, []
+        for message in messages:
+            if isinstance(message, Tick) and message.what == HEARTBEAT:
+                self._beat()
+            elif isinstance(message, Request) and isinstance(message.command, (m.Get, m.Status)):
+                reads.append(message)
+            else:
+                writes.append(message)
         if writes:
             self._write(writes)
         for message in reads:
@@ -162,7 +169,7 @@ class Queue(BusActor):
             if isinstance(message, Request):
                 refusal = Unavailable(f"it could not be stored, and nothing was changed: {error}")
                 self.outbox.reply(message.envelope, refusal_body(message.command.id, refusal))
-            else:
+            elif not isinstance(message, SweepDue):  # the Janitor sends another
                 self._backlog.append(message)
         self._watcher.after(RETRY_SECONDS, QUEUE, "again")
 
@@ -220,11 +227,15 @@ class Queue(BusActor):
 
     def _tick(self, what: str, turn: Turn) -> None:
         name, _, number = what.partition(":")
-        if name == "heartbeat":
-            turn.ephemeral("daemon.heartbeat", {"last_seq": self._ledger.seq, "epoch": self._ledger.epoch})
-            self._watcher.after(HEARTBEAT_SECONDS, QUEUE, "heartbeat")
-        elif name == "wait":
+        if name == "wait":
             self._desk.patience_over(int(number), turn)
+
+    def _beat(self) -> None:
+        """The heartbeat: no turn, for it goes on where the store cannot be written."""
+        turn = Turn(self._store, self._ledger)
+        turn.ephemeral("daemon.heartbeat", {"last_seq": self._ledger.seq, "epoch": self._ledger.epoch})
+        self._say(turn)
+        self._watcher.after(HEARTBEAT_SECONDS, QUEUE, HEARTBEAT)
 
     def _removed(self, news: FilesRemoved, turn: Turn) -> None:
         job = self._store.job(news.job_id)
@@ -274,7 +285,3 @@ class Queue(BusActor):
             epoch=ledger.epoch,
             counts={status: ledger.statuses[status] for status in sorted(m.STATUSES)},
         )
-
-
-def _only_reads(message: Any) -> bool:
-    return isinstance(message, Request) and isinstance(message.command, (m.Get, m.Status))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple, assert_never
 
 from actors.base import QUEUE, SUPERVISOR, BusActor, render_address
+from actors.ffmpeg.binary import FFmpeg
 from actors.ffmpeg.child import Child
 from actors.ffmpeg.failure import error
 from actors.ffmpeg.ladder import Ladder
@@ -57,7 +58,7 @@ ADOPT_SECONDS = 1.0
 class RenderSettings(NamedTuple):
     """What every Render needs to know. `grace` is seconds."""
 
-    ffmpeg: str
+    ffmpeg: FFmpeg
     grace: float
     work: Path
 

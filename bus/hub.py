@@ -211,12 +211,14 @@ class Hub:
                 self._drain_subscriptions()
 
     def _drain_actors(self, poller: zmq.Poller) -> bool:
-        """Deliver what actors sent. False once the hub was asked to stop."""
-        for _ in range(BURST):
+        """Deliver what actors sent. False once the hub was asked to stop, and nothing more is under way."""
+        taken, stopping = 0, False
+        while stopping or taken < BURST:
+            taken += 1
             try:
                 frames = self._pull.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
-                return True
+                return not stopping
             at = 0
             while at < len(frames):
                 kind = frames[at]
@@ -234,8 +236,10 @@ class Hub:
                     poller.register(self._router, zmq.POLLIN)
                     at += 1
                 else:
+                    # It came on a pipe of its own, and has overtaken what stands in the actors' pipes: empty those.
                     assert kind == STOP
-                    return False
+                    stopping = True
+                    at += 1
         return True
 
     def _deliver(self, address: str, mail: bytes) -> None:

@@ -1,11 +1,15 @@
 """Which FFmpeg is used, and whether it runs."""
 
+import re
 import shutil
 import subprocess
 from typing import NamedTuple
 
 CHECK_SECONDS = 20
 """For `ffmpeg -version`, which takes 15 ms; a cold network mount may take seconds."""
+
+
+VERSION = re.compile(r"n?(\d+)\.(\d+)")
 
 
 class FFmpegMissing(Exception):
@@ -17,6 +21,12 @@ class FFmpeg(NamedTuple):
 
     path: str
     version: str
+
+    @property
+    def has_stats_period(self) -> bool:
+        """True from 4.4 on. A version without a number is a build of the development line, and newer."""
+        number = VERSION.match(self.version)
+        return number is None or (int(number[1]), int(number[2])) >= (4, 4)
 
 
 def find(wanted: str | None) -> FFmpeg:

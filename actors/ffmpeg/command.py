@@ -6,7 +6,11 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from actors.ffmpeg.arguments import Option, check, value_of
+from actors.ffmpeg.binary import FFmpeg
 from bus import messages as m
+
+STATS_PERIOD = "0.1"
+"""Seconds between two looks of FFmpeg (from 7 on) at its stdin: `q` waits 0.15 s for an answer, with its own 0.5, 0.38."""
 
 PARTIAL_PREFIX = ".rushes-"
 """How every file begins that is not yet an output: hidden, and told from everything that is not ours."""
@@ -47,12 +51,14 @@ def partial_path(path: str, job_id: str, index: int) -> str:
     return str(target.with_name(f"{PARTIAL_PREFIX}{job_id}-{index}{target.suffix}"))
 
 
-def argv(ffmpeg: str, spec: m.JobSpec, index: int, partial: str, progress: str) -> list[str]:
+def argv(ffmpeg: FFmpeg, spec: m.JobSpec, index: int, partial: str, progress: str) -> list[str]:
     """The command that makes one output.
 
     `-nostats` keeps FFmpeg's own progress line out of the log; `-y` is safe because `partial` is ours alone.
     """
-    command = [ffmpeg, "-hide_banner", "-nostats", "-y", "-progress", f"file:{progress}"]
+    command = [ffmpeg.path, "-hide_banner", "-nostats", "-y", "-progress", f"file:{progress}"]
+    if ffmpeg.has_stats_period:
+        command += ["-stats_period", STATS_PERIOD]
     for source in spec.inputs_of(index):
         literal = LITERAL_INPUT if _is_pattern(source.path, source.args) else []
         command += [*literal, *source.args, "-i", source.path]

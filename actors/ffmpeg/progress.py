@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 READ_BYTES = 64 * 1024
-"""Read at once; a block is some 250 bytes and comes twice a second, so this is two minutes' worth."""
+"""Read at once. A block is some 250 bytes and comes ten times a second: this is half a minute's worth, and where a
+file is longer than that when it is first read, its beginning is of no use."""
 
 
 class Block(NamedTuple):
@@ -46,7 +47,7 @@ class ProgressFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._offset = 0
+        self._offset: int | None = None
         self._rest = ""
         self._lines: list[str] = []
         self._last = Block()
@@ -58,6 +59,8 @@ class ProgressFile:
         except FileNotFoundError:
             return self._last
         try:
+            if self._offset is None:
+                self._offset = max(0, os.fstat(descriptor).st_size - READ_BYTES)
             while piece := os.pread(descriptor, READ_BYTES, self._offset):
                 self._offset += len(piece)
                 self._take(piece)
@@ -66,8 +69,7 @@ class ProgressFile:
         return self._last
 
     def _take(self, piece: bytes) -> None:
-        # A hole, punched into what an earlier daemon had read, reads as zeros.
-        *lines, self._rest = (self._rest + piece.decode(errors="replace").replace("\0", "")).split("\n")
+        *lines, self._rest = (self._rest + piece.decode(errors="replace")).split("\n")
         for line in lines:
             self._lines.append(line)
             if line.startswith("progress="):

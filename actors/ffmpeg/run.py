@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from actors.ffmpeg import banner, failure
+from actors.ffmpeg.binary import FFmpeg
 from actors.ffmpeg.child import Child, exit_status, kill, strays
 from actors.ffmpeg.command import Length, accepts_damage, argv, expected_length, partial_path, probe_argv
 from actors.ffmpeg.failure import error
@@ -66,7 +67,7 @@ def file_identity(stat: os.stat_result) -> FileIdentity:
 class Run:
     """The files and the child of one run. Used by one thread, the Render actor's."""
 
-    def __init__(self, ffmpeg: str, work: Path, job_id: str, run: int, spec: m.JobSpec, index: int) -> None:
+    def __init__(self, ffmpeg: FFmpeg, work: Path, job_id: str, run: int, spec: m.JobSpec, index: int) -> None:
         self.index = index
         self.workspace = Workspace.of(work, job_id, run, index)
         self.target = Path(spec.outputs[index].path)
@@ -170,7 +171,7 @@ class Run:
             raise RunFailed(error("verify_failed", "FFmpeg left 0 but the output is empty or missing"))
         with self.workspace.probe.open("wb") as said:
             self.probe = subprocess.Popen(  # noqa: S603 # our own argv, without a shell
-                probe_argv(self._ffmpeg, str(self.partial)),
+                probe_argv(self._ffmpeg.path, str(self.partial)),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=said,

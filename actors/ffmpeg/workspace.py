@@ -82,13 +82,14 @@ class Workspace:
         return text if truncated is False else _read(self.stderr, 0, HEAD_BYTES) + "\n" + self.stderr_tail()
 
     def bound(self) -> None:
-        """Give back the disk that the middle of a long stderr takes."""
-        try:
-            size = self.stderr.stat().st_size
-        except FileNotFoundError:
-            return
-        if size > MAX_LOG_BYTES + SLACK_BYTES:
-            punch(self.stderr, HEAD_BYTES, size - TAIL_BYTES)
+        """Give back the disk that the middle of a long stderr takes, and all but the end of a long progress file."""
+        for file, head in ((self.stderr, HEAD_BYTES), (self.progress, 0)):
+            try:
+                size = file.stat().st_size
+            except FileNotFoundError:
+                continue
+            if size > MAX_LOG_BYTES + SLACK_BYTES:
+                punch(file, head, size - TAIL_BYTES)
 
 
 def punch(path: Path, start: int, end: int) -> None:

@@ -4,7 +4,7 @@ import os
 import sqlite3
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -99,13 +99,16 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE_NAME
-        try:
-            self._connection = connect(self.path, read_only=False)
-            self._migrate()
-        except sqlite3.OperationalError as error:
-            raise StoreUnavailable(f"{self.path}: {error}") from error
-        except sqlite3.DatabaseError as error:
-            raise StoreUnusable(f"{self.path} is damaged ({error}); restore a backup, or move it away") from error
+        with ExitStack() as on_failure:
+            try:
+                self._connection = connect(self.path, read_only=False)
+                on_failure.callback(self._connection.close)
+                self._migrate()
+            except sqlite3.OperationalError as error:
+                raise StoreUnavailable(f"{self.path}: {error}") from error
+            except sqlite3.DatabaseError as error:
+                raise StoreUnusable(f"{self.path} is damaged ({error}); restore a backup, or move it away") from error
+            on_failure.pop_all()
         self._queries = queries()
 
     def _migrate(self) -> None:
