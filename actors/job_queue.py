@@ -42,6 +42,7 @@ HEARTBEAT = "heartbeat"
 HEARTBEAT_SECONDS = 1.0
 """The protocol's own number."""
 
+RETRY = "again"
 RETRY_SECONDS = 1.0
 """After the store could not be written: how soon what Renders reported is tried again."""
 
@@ -78,6 +79,7 @@ class Queue(BusActor):
         self._first = first
         self._desk = Desk(watcher, self.log)
         self._backlog: list[Any] = []
+        self._will_retry = False
         self._done = False
 
     def begin(self) -> None:
@@ -108,6 +110,8 @@ class Queue(BusActor):
         for message in messages:
             if isinstance(message, Tick) and message.what == HEARTBEAT:
                 self._beat()
+            elif isinstance(message, Tick) and message.what == RETRY:
+                self._will_retry = False
             elif isinstance(message, Request) and isinstance(message.command, (m.Get, m.Status)):
                 reads.append(message)
             else:
@@ -171,7 +175,9 @@ class Queue(BusActor):
                 self.outbox.reply(message.envelope, refusal_body(message.command.id, refusal))
             elif not isinstance(message, SweepDue):  # the Janitor sends another
                 self._backlog.append(message)
-        self._watcher.after(RETRY_SECONDS, QUEUE, "again")
+        if not self._will_retry:
+            self._will_retry = True
+            self._watcher.after(RETRY_SECONDS, QUEUE, RETRY)
 
     def _defect(self, message: Any, error: Exception) -> None:
         """A command that shows a defect is refused; anything else ends this actor, and the next one recovers."""

@@ -10,7 +10,7 @@ from actors.ffmpeg.binary import FFmpeg
 from bus import messages as m
 
 STATS_PERIOD = "0.1"
-"""Seconds between two looks of FFmpeg (from 7 on) at its stdin: `q` waits 0.15 s for an answer, with its own 0.5, 0.38."""
+"""Seconds between two looks of FFmpeg (from 7 on) at its stdin: `q` is heard after 0.15 s; with its own 0.5, 0.38."""
 
 PARTIAL_PREFIX = ".rushes-"
 """How every file begins that is not yet an output: hidden, and told from everything that is not ours."""

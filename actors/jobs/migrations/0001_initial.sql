@@ -30,8 +30,9 @@ CREATE TABLE jobs (
     deleting      BLOB                  -- JSON
 ) STRICT;
 
--- The queue's order is this index: the next job is its first entry.
-CREATE INDEX jobs_queue ON jobs (priority DESC, rank) WHERE status = 'queued';
+-- The queue's order is this index: the next job is its first entry. The status stands in it so that a count of
+-- entries reads no row: SQLite checks the WHERE once more.
+CREATE INDEX jobs_queue ON jobs (priority DESC, rank, status) WHERE status = 'queued';
 CREATE INDEX jobs_status ON jobs (status, number);
 CREATE INDEX jobs_session ON jobs (session, number) WHERE session IS NOT NULL;
 CREATE INDEX jobs_expiry ON jobs (expires_at) WHERE expires_at IS NOT NULL AND deleting IS NULL;
