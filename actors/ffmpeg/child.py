@@ -66,7 +66,7 @@ def parse_stat(line: str) -> ProcessStat:
 def process(pid: int) -> ProcessStat | None:
     """The process of that pid, None where there is none."""
     try:
-        return parse_stat(Path(f"/proc/{pid}/stat").read_text())
+        return parse_stat(Path(f"/proc/{pid}/stat").read_text(errors="replace"))
     except (FileNotFoundError, ProcessLookupError, ValueError, IndexError):
         return None
 
@@ -128,7 +128,7 @@ class Child:
         Pid, start time and boot must agree: a pid that the system gave to somebody else is not ours.
         """
         try:
-            boot, _, line = workspace.pid.read_text().partition(" ")
+            boot, _, line = workspace.pid.read_text(errors="replace").partition(" ")
             noted = parse_stat(line)
         except (FileNotFoundError, ValueError, IndexError):
             return None
@@ -156,7 +156,9 @@ class Child:
 
     def has_ended(self) -> bool:
         """True once the shim has: FFmpeg before it. Does not wait."""
-        return bool(select.select([self.pidfd], [], [], 0)[0])
+        poll = select.poll()  # select() takes no descriptor above 1023
+        poll.register(self.pidfd, select.POLLIN)
+        return bool(poll.poll(0))
 
     # ------------------------------------------------------------ asking it to stop
 
@@ -244,7 +246,7 @@ def exit_status(workspace: Workspace, shim_ended_by: int | None = None) -> int |
 def strays(workspace: Workspace) -> list[int]:
     """The pids that a dead shim's group still holds. Their working folder tells them from a later group of that id."""
     try:
-        group = parse_stat(workspace.pid.read_text().partition(" ")[2]).pid
+        group = parse_stat(workspace.pid.read_text(errors="replace").partition(" ")[2]).pid
     except (FileNotFoundError, ValueError, IndexError):
         return []
     return [pid for pid in group_members(group) if _works_in(pid, workspace.folder)]
