@@ -106,17 +106,19 @@ class Queue(BusActor):
     def receive(self, messages: Sequence[Any]) -> None:
         """One turn for what writes, then what only reads."""
         reads: list[Request] = []
-        writes, self._backlog = self._backlog, []
+        writes: list[Any] = []
+        retries = False
         for message in messages:
             if isinstance(message, Tick) and message.what == HEARTBEAT:
                 self._beat()
             elif isinstance(message, Tick) and message.what == RETRY:
-                self._will_retry = False
+                retries, self._will_retry = True, False
             elif isinstance(message, Request) and isinstance(message.command, (m.Get, m.Status)):
                 reads.append(message)
             else:
                 writes.append(message)
-        if writes:
+        if writes or retries:
+            writes, self._backlog = self._backlog + writes, []
             self._write(writes)
         for message in reads:
             self._read(message)

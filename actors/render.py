@@ -110,8 +110,8 @@ class Render(BusActor):
 
     def _on_exit(self, pid: int) -> None:
         run = self._run
-        if run is None:
-            return
+        if run is None or self._order.discard is not None:
+            return  # what is discarded is not judged
         if run.child is not None and run.child.pid == pid:
             run.child.reap()
             self._settle(run)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
+from typing import TypeVar
 
 import pytest
 
@@ -16,6 +17,8 @@ from tests.support.processes import own_children
 
 TEST_SECONDS = 120
 """A test that takes longer hangs. The slowest needs a tenth of it."""
+
+T = TypeVar("T")
 
 SETTLE_SECONDS = 5
 """What a closed socket's threads and descriptors may take to be gone."""
@@ -44,6 +47,11 @@ def _descriptors() -> dict[str, str]:
     return found
 
 
+def _more(now: set[T], before: set[T]) -> set[T]:
+    """What is new, where there is more than before."""
+    return now - before if len(now) > len(before) else set()
+
+
 @pytest.fixture(autouse=True)
 def ends_in_time() -> Iterator[None]:
     """Raise in a test that hangs, wherever it waits."""
@@ -67,11 +75,9 @@ def leaves_nothing_behind(ends_in_time: None) -> Iterator[None]:
     while True:
         left = {
             "threads": _threads() - threads,
-            "children": _children() - children,
-            # ZeroMQ's own come and go with a reconnect, so the number counts.
-            "files": sorted(_descriptors().items() - descriptors.items())
-            if len(_descriptors()) > len(descriptors)
-            else [],
+            # A daemon may have been started again, a connection made anew: the number counts.
+            "children": _more(_children(), children),
+            "files": _more(set(_descriptors().items()), set(descriptors.items())),
         }
         if not any(left.values()):
             return

@@ -137,7 +137,8 @@ def expected_length(spec: m.JobSpec, index: int, durations: Sequence[float | Non
         return None
     # A `-t` is only a bound: what has no known end may end before it.
     proof = all(duration is not None for duration in durations)
-    return Length(length, proof and not any(option.name in CHOOSES_STREAMS for option in output))
+    seeks_in_copy = value_of(output, "ss") is not None and "copy" in {option.value for option in output}
+    return Length(length, proof and not seeks_in_copy and not any(o.name in CHOOSES_STREAMS for o in output))
 
 
 def _common(lengths: Sequence[float | None]) -> float | None:

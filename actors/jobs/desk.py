@@ -36,6 +36,10 @@ HANDLERS: dict[type[m.Command], Callable[[Turn, Any, Cause], Any]] = {
 }
 
 
+BRINGS_WORK = (m.Submit, m.Retry, m.Drain, m.Resume)
+"""What a daemon that drains before its end takes no more; what is left can still be cancelled, deleted and stopped."""
+
+
 class Held(NamedTuple):
     """A reply that this turn decided to hold, for so many `seconds` at most; None is for as long as it takes."""
 
@@ -91,7 +95,7 @@ class Desk:
         keys = {"type": str(command.__struct_config__.tag), "by": by, "command_id": command.id}
         self._log.info("command_received", job_id=job_id, **keys)
         try:
-            if turn.ledger.stopping is not None and not isinstance(command, m.Shutdown):
+            if turn.ledger.stopping == "stop" or (turn.ledger.stopping and isinstance(command, BRINGS_WORK)):
                 raise Busy("the daemon is stopping")
             result = HANDLERS[type(command)](turn, command, Cause.of(request))
         except CommandRefused as refusal:

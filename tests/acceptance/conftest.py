@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.daemon import Daemon, serving
+from tests.support.wire import Listener
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +27,20 @@ def daemon(shared: Daemon) -> Iterator[Daemon]:
     yield shared
     print(shared.stderr()[seen:])  # what pytest shows of a test that failed
     shared.reset()
+
+
+@pytest.fixture(scope="module")
+def subscriber(shared: Daemon) -> Iterator[Listener]:
+    """Hears all that the module's daemon publishes, in modules where it is not restarted."""
+    with shared.listener() as listener:
+        yield listener
+
+
+@pytest.fixture
+def listener(subscriber: Listener, daemon: Daemon) -> Listener:
+    """Hears what the daemon publishes from now on."""
+    subscriber.forget()
+    return subscriber
 
 
 @pytest.fixture

@@ -3,18 +3,25 @@
 import getpass
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import SCRIPT, Daemon, refused_start
+from tests.support.daemon import SCRIPT, Daemon, refused_start, serving
 from tests.support.fakes import tempered
 from tests.support.jobs import lasting, quick
 from tests.support.ports import free_pair
 from tests.support.wire import Dealer, Listener
 
 Start = Callable[..., Daemon]
+
+
+@pytest.fixture(scope="module")
+def over_tcp() -> Iterator[Daemon]:
+    """A daemon on loopback."""
+    with serving(bus=f"tcp://127.0.0.1:{free_pair()}") as daemon:
+        yield daemon
 
 
 def only_line(lines: list[str]) -> str:
@@ -31,10 +38,9 @@ def test_the_ipc_folder_is_made_for_its_owner_only_and_holds_both_sockets(daemon
     assert (folder / "events").is_socket()
 
 
-def test_a_tcp_address_on_loopback_has_commands_on_its_port_and_events_on_the_next(start: Start) -> None:
-    daemon = start(bus=f"tcp://127.0.0.1:{free_pair()}")
-    with Listener(daemon.bus) as listener:
-        job = daemon.submit(quick(daemon.out / "a.mp4"))
+def test_a_tcp_address_on_loopback_has_commands_on_its_port_and_events_on_the_next(over_tcp: Daemon) -> None:
+    with Listener(over_tcp.bus) as listener:
+        job = over_tcp.submit(quick(over_tcp.out / "a.mp4"))
         assert listener.wait_for("job.completed", job["id"])["job_id"] == job["id"]
 
 
@@ -44,9 +50,8 @@ def test_over_ipc_the_one_who_asks_is_the_os_user(daemon: Daemon) -> None:
     assert daemon.event(job["id"], "submitted")["by"] == getpass.getuser()
 
 
-def test_over_tcp_the_one_who_asks_is_the_peer_address(start: Start) -> None:
-    daemon = start(bus=f"tcp://127.0.0.1:{free_pair()}")
-    job = daemon.submit(quick(daemon.out / "who.mp4"))
+def test_over_tcp_the_one_who_asks_is_the_peer_address(over_tcp: Daemon) -> None:
+    job = over_tcp.submit(quick(over_tcp.out / "who.mp4"), wait=30)
     assert job["submitted_by"].startswith("tcp:127.0.0.1")
 
 
@@ -82,12 +87,11 @@ def test_a_second_daemon_on_the_same_bus_does_not_start_and_the_first_lives_on(d
         assert newcomer.result("status")["pid"] == daemon.pid
 
 
-def test_a_second_daemon_on_the_same_tcp_port_does_not_start_and_the_first_lives_on(start: Start) -> None:
-    first = start(bus=f"tcp://127.0.0.1:{free_pair()}")
-    status, lines = refused_start("--data", str(first.base / "other"), "--bus", first.bus)
+def test_a_second_daemon_on_the_same_tcp_port_does_not_start_and_the_first_lives_on(over_tcp: Daemon) -> None:
+    status, lines = refused_start("--data", str(over_tcp.base / "other"), "--bus", over_tcp.bus)
     assert status != 0
-    assert first.bus.rpartition(":")[2] in only_line(lines)
-    assert first.result("status")["pid"] == first.pid
+    assert over_tcp.bus.rpartition(":")[2] in only_line(lines)
+    assert over_tcp.result("status")["pid"] == over_tcp.pid
 
 
 def test_the_sockets_that_a_killed_daemon_left_are_taken_over(daemon: Daemon) -> None:

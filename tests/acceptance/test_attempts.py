@@ -14,7 +14,6 @@ from tests.support.jobs import lasting, quick
 from tests.support.media import Clips
 
 
-
 @pytest.fixture(scope="module")
 def shared(temperamental: Path) -> Iterator[Daemon]:
     with serving(slots=2, grace=0.3, ffmpeg=temperamental) as daemon:
@@ -57,7 +56,7 @@ def test_with_wait_a_retry_is_answered_when_the_job_has_ended(daemon: Daemon) ->
 
 def test_only_a_failed_job_can_be_retried(daemon: Daemon) -> None:
     completed = daemon.finish(quick(daemon.out / "completed.mp4"))
-    processing = daemon.rendering(lasting(daemon.out / "processing.mp4"))
+    processing = daemon.underway(lasting(daemon.out / "processing.mp4"))
     daemon.result("drain")
     queued = daemon.submit(quick(daemon.out / "queued.mp4"))["id"]
     for job_id, status in ((completed["id"], "completed"), (processing, "processing"), (queued, "queued")):
@@ -71,7 +70,7 @@ def test_a_retry_whose_output_path_was_taken_meanwhile_is_a_conflict(daemon: Dae
     target, broken = daemon.out / "taken.mp4", daemon.out / "input.mov"
     broken.write_bytes(b"no film")
     failed = daemon.finish({**quick(target), "inputs": [{"path": str(broken)}]})
-    holder = daemon.rendering(lasting(target))
+    holder = daemon.underway(lasting(target))
     assert daemon.refusal("retry", job_id=failed["id"])["code"] == "conflict"
     daemon.result("cancel", job_id=holder, wait=30)
     assert daemon.result("retry", job_id=failed["id"])["job"]["status"] == "queued"
@@ -110,8 +109,8 @@ def test_an_output_that_takes_longer_than_its_timeout_is_stopped_and_the_job_fai
 
 
 def test_the_timeout_is_for_each_output_and_not_for_all(daemon: Daemon) -> None:
-    job = lasting(daemon.out / "slow-0.mp4", 1.5, timeout=10)
-    job["outputs"] = [{**job["outputs"][0], "path": str(daemon.out / f"slow-{n}.mp4")} for n in range(2)]
+    job = lasting(daemon.out / "slow-0.mp4", 1.5, timeout=2.5)
+    job["outputs"] = [{**job["outputs"][0], "path": str(daemon.out / f"slow-{n}.mp4")} for n in range(3)]
     assert daemon.finish(job)["status"] == "completed"
 
 

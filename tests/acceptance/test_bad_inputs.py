@@ -92,7 +92,7 @@ def test_an_output_folder_that_is_gone_by_the_time_it_runs_fails_the_job(daemon:
 def test_an_output_folder_that_vanishes_while_it_renders_fails_the_job(daemon: Daemon) -> None:
     folder = daemon.out / "vanishes"
     folder.mkdir()
-    job_id = daemon.rendering(lasting(folder / "a.mp4", 1.5))
+    job_id = daemon.rendering(lasting(folder / "a.mp4", 2))
     for path in folder.iterdir():
         path.unlink()
     folder.rmdir()

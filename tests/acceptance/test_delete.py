@@ -1,17 +1,23 @@
 """PROTOCOL.md, rules of `delete`: it removes what the job's own completed outputs made, and nothing else."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.contract import DELETED, check
-from tests.support.daemon import Daemon
-from tests.support.fakes import fake_ffmpeg
+from tests.support.daemon import Daemon, serving
+from tests.support.fakes import tempered
 from tests.support.jobs import lasting, quick
 from tests.support.media import Clips
 from tests.support.wire import Map
+
+
+@pytest.fixture(scope="module")
+def shared(temperamental: Path) -> Iterator[Daemon]:
+    with serving(slots=2, grace=20, ffmpeg=temperamental) as daemon:
+        yield daemon
 
 
 def completed(daemon: Daemon, *targets: Path, **more: object) -> str:
@@ -150,28 +156,25 @@ def test_with_force_and_wait_a_processing_job_is_gone_with_its_child(daemon: Dae
 
 
 def test_with_force_and_without_wait_the_reply_says_that_it_is_being_deleted(daemon: Daemon) -> None:
-    job_id = daemon.rendering(lasting(daemon.out / "being.mp4"))
+    job_id = daemon.underway(lasting(daemon.out / "being.mp4"))
     result = daemon.result("delete", job_id=job_id, force=True)
     assert (result["job_id"], result["status"], result["deleted_at"]) == (job_id, "deleting", None)
     daemon.event(job_id, "deleted")
     assert_gone(daemon, job_id)
 
 
-def test_a_deletion_that_waits_for_its_child_survives_the_daemons_death(
-    start: Callable[..., Daemon], ffmpeg: Path, tmp_path: Path
-) -> None:
-    daemon = start(grace=20, ffmpeg=fake_ffmpeg("stubborn", tmp_path, ffmpeg))
-    job_id = daemon.submit(lasting(daemon.out / "dies.mp4"))["id"]
+def test_a_deletion_that_waits_for_its_child_survives_the_daemons_death(daemon: Daemon) -> None:
+    job_id = daemon.submit(tempered(lasting(daemon.out / "dies.mp4"), "stubborn"))["id"]
     child = daemon.child(job_id)
     assert daemon.result("delete", job_id=job_id, force=True)["status"] == "deleting"
-    daemon.restart(grace=0.2)
+    daemon.restart(grace=0.3)
     daemon.event(job_id, "deleted")
     assert not child.members()
     assert_gone(daemon, job_id)
 
 
 def test_a_cancelled_job_is_deleted_without_force(daemon: Daemon) -> None:
-    job_id = daemon.rendering(lasting(daemon.out / "cancelled.mp4"))
+    job_id = daemon.underway(lasting(daemon.out / "cancelled.mp4"))
     daemon.result("cancel", job_id=job_id, wait=30)
     assert daemon.result("delete", job_id=job_id)["status"] == "deleted"
     assert_gone(daemon, job_id)

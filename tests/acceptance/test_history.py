@@ -1,17 +1,21 @@
 """PROTOCOL.md: `events`, `log`, `audit`, `status`: what can be read of what has happened."""
 
 import getpass
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.contract import EVENT, STATUS, check
-from tests.support.daemon import Daemon
-from tests.support.fakes import fake_ffmpeg
+from tests.support.daemon import Daemon, serving
+from tests.support.fakes import tempered
 from tests.support.jobs import quick
 
-Start = Callable[..., Daemon]
+
+@pytest.fixture(scope="module")
+def shared(temperamental: Path) -> Iterator[Daemon]:
+    with serving(slots=2, grace=0.3, ffmpeg=temperamental) as daemon:
+        yield daemon
 
 
 def test_all_events_can_be_read_page_by_page_without_a_gap(daemon: Daemon) -> None:
@@ -47,19 +51,19 @@ def test_the_events_of_one_job_are_its_own(daemon: Daemon) -> None:
     assert daemon.events("nobody") == []
 
 
-def test_the_history_begins_with_the_start_of_the_daemon(own: Daemon) -> None:
-    assert own.events()[0]["type"] == "daemon.started"
+def test_the_history_begins_with_the_start_of_the_daemon(daemon: Daemon) -> None:
+    assert daemon.events()[0]["type"] == "daemon.started"
 
 
-def test_the_epoch_and_the_history_go_on_over_a_restart(own: Daemon) -> None:
-    job_id = own.finish(quick(own.out / "epoch.mp4"))["id"]
-    before, status = own.result("events"), own.result("status")
-    own.restart()
-    after = own.result("events")
-    assert after["epoch"] == before["epoch"] == status["epoch"] == own.result("status")["epoch"]
+def test_the_epoch_and_the_history_go_on_over_a_restart(daemon: Daemon) -> None:
+    job_id = daemon.finish(quick(daemon.out / "epoch.mp4"))["id"]
+    before, status = daemon.result("events"), daemon.result("status")
+    daemon.restart()
+    after = daemon.result("events")
+    assert after["epoch"] == before["epoch"] == status["epoch"] == daemon.result("status")["epoch"]
     assert after["events"][: len(before["events"])] == before["events"]
     assert [event["seq"] for event in after["events"]] == list(range(1, after["last_seq"] + 1))
-    assert own.view(job_id)["status"] == "completed"
+    assert daemon.view(job_id)["status"] == "completed"
 
 
 def test_another_data_folder_is_another_epoch(daemon: Daemon, own: Daemon) -> None:
@@ -92,9 +96,8 @@ def test_a_log_can_be_followed_by_its_offset(daemon: Daemon) -> None:
     assert rest["next_offset"] == whole["next_offset"]
 
 
-def test_each_attempt_has_its_own_log_and_the_latest_is_shown(start: Start, ffmpeg: Path, tmp_path: Path) -> None:
-    daemon = start(ffmpeg=fake_ffmpeg("flaky", tmp_path, ffmpeg))
-    job_id = daemon.finish(quick(daemon.out / "attempts.mp4", max_attempts=2))["id"]
+def test_each_attempt_has_its_own_log_and_the_latest_is_shown(daemon: Daemon) -> None:
+    job_id = daemon.finish(tempered(quick(daemon.out / "attempts.mp4", max_attempts=2), "flaky"))["id"]
     assert "lavfi" not in daemon.result("log", job_id=job_id, output=0, attempt=1)["text"]
     latest = daemon.result("log", job_id=job_id, output=0)["text"]
     assert "lavfi" in latest
@@ -108,28 +111,28 @@ def test_a_log_that_is_not_there_is_not_found(daemon: Daemon) -> None:
     assert daemon.refusal("log", job_id="a" * 16)["code"] == "not_found"
 
 
-def test_the_log_of_a_failure_says_why(start: Start, ffmpeg: Path, tmp_path: Path) -> None:
-    daemon = start(ffmpeg=fake_ffmpeg("dying", tmp_path, ffmpeg))
-    view = daemon.finish(quick(daemon.out / "why.mp4"))
+def test_the_log_of_a_failure_says_why(daemon: Daemon) -> None:
+    view = daemon.finish(tempered(quick(daemon.out / "why.mp4"), "dying"))
     assert "this is the reason" in daemon.result("log", job_id=view["id"])["text"]
     assert "this is the reason" in view["error"]["message"]
 
 
 def test_every_command_that_changes_something_is_audited_with_who_asked_and_what_came_of_it(
-    own: Daemon,
+    daemon: Daemon,
 ) -> None:
-    own.result("drain")
-    submitted = own.wire.send("submit", job=quick(own.out / "a.mp4"))
-    job_id = own.wire.reply_to(submitted)["result"]["job"]["id"]
-    own.result("boost", job_id=job_id, by=1)
-    own.refusal("retry", job_id=job_id)
-    own.result("cancel", job_id=job_id)
-    own.result("delete", job_id=job_id)
-    own.refusal("submit", job=quick(own.out / "missing" / "b.mp4"))
-    own.result("resume")
-    own.result("status")
-    own.refusal("get", job_id=job_id)
-    entries = own.result("audit")["entries"]
+    before = daemon.result("audit")["last_seq"]
+    daemon.result("drain")
+    submitted = daemon.wire.send("submit", job=quick(daemon.out / "audited.mp4"))
+    job_id = daemon.wire.reply_to(submitted)["result"]["job"]["id"]
+    daemon.result("boost", job_id=job_id, by=1)
+    daemon.refusal("retry", job_id=job_id)
+    daemon.result("cancel", job_id=job_id)
+    daemon.result("delete", job_id=job_id)
+    daemon.refusal("submit", job=quick(daemon.out / "missing" / "b.mp4"))
+    daemon.result("resume")
+    daemon.result("status")
+    daemon.refusal("get", job_id=job_id)
+    entries = daemon.result("audit", since=before)["entries"]
     story = [(entry["type"], entry["outcome"]) for entry in entries]
     assert story == [
         ("drain", "ok"), ("submit", "ok"), ("boost", "ok"), ("retry", "conflict"), ("cancel", "ok"),
@@ -140,12 +143,13 @@ def test_every_command_that_changes_something_is_audited_with_who_asked_and_what
     assert [entry["job_id"] for entry in entries[1:6]] == [job_id] * 5
 
 
-def test_the_audit_is_read_page_by_page(own: Daemon) -> None:
+def test_the_audit_is_read_page_by_page(daemon: Daemon) -> None:
+    before = daemon.result("audit")["last_seq"]
     for _ in range(5):
-        own.result("drain")
-        own.result("resume")
-    first = own.result("audit", limit=4)
-    rest = own.result("audit", since=first["entries"][-1]["seq"])
+        daemon.result("drain")
+        daemon.result("resume")
+    first = daemon.result("audit", since=before, limit=4)
+    rest = daemon.result("audit", since=first["entries"][-1]["seq"])
     seqs = [entry["seq"] for entry in first["entries"] + rest["entries"]]
     assert len(first["entries"]) == 4
     assert len(seqs) == 10

@@ -1,7 +1,5 @@
 """PROTOCOL.md section 2: the same id twice has one effect, whatever happens in between."""
 
-from collections.abc import Callable
-
 from tests.support.daemon import Daemon
 from tests.support.jobs import lasting, quick
 from tests.support.wire import Dealer, Map, new_id
@@ -92,23 +90,21 @@ def test_a_command_that_only_reads_is_simply_answered_again(daemon: Daemon) -> N
     assert daemon.result("list", id=command_id)["jobs"]
 
 
-def test_the_first_reply_and_the_first_refusal_survive_the_daemons_death(own: Daemon) -> None:
-    own.result("drain")
+def test_the_first_reply_and_the_first_refusal_survive_the_daemons_death(daemon: Daemon) -> None:
+    daemon.result("drain")
     accepted, refused = new_id(), new_id()
-    job, bad = quick(own.out / "a.mp4"), quick(own.out / "missing" / "a.mp4")
-    first, refusal = own.ask("submit", id=accepted, job=job), own.ask("submit", id=refused, job=bad)
-    own.restart()
-    (own.out / "missing").mkdir()
-    assert own.ask("submit", id=accepted, job=job) == first
-    assert own.ask("submit", id=refused, job=bad) == refusal
-    assert own.refusal("submit", id=accepted, job=bad)["code"] == "id_reused"
-    assert total_of(own) == 1
+    job = quick(daemon.out / "accepted.mp4", session="deathless")
+    bad = quick(daemon.out / "missing" / "a.mp4")
+    first, refusal = daemon.ask("submit", id=accepted, job=job), daemon.ask("submit", id=refused, job=bad)
+    daemon.restart()
+    (daemon.out / "missing").mkdir()
+    assert daemon.ask("submit", id=accepted, job=job) == first
+    assert daemon.ask("submit", id=refused, job=bad) == refusal
+    assert daemon.refusal("submit", id=accepted, job=bad)["code"] == "id_reused"
+    assert len(daemon.result("list", session="deathless")["jobs"]) == 1
 
 
-def test_what_was_acknowledged_is_there_after_a_death_in_the_next_moment(
-    start: Callable[..., Daemon],
-) -> None:
-    daemon = start(slots=1)
+def test_what_was_acknowledged_is_there_after_a_death_in_the_next_moment(daemon: Daemon) -> None:
     daemon.result("drain")
     for round_ in range(3):
         asked = [daemon.wire.send("submit", job=quick(daemon.out / f"{round_}-{n}.mp4")) for n in range(20)]

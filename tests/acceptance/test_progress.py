@@ -22,14 +22,13 @@ def view_shows_progress(daemon: Daemon, job_id: str) -> bool:
     return (daemon.view(job_id)["progress"] or 0) > 0
 
 
-def test_progress_rises_from_zero_to_one_and_comes_at_most_twice_a_second(daemon: Daemon) -> None:
-    job = lasting(daemon.out / "first.mp4", 2)
+def test_progress_rises_from_zero_to_one_and_comes_at_most_twice_a_second(daemon: Daemon, listener: Listener) -> None:
+    job = lasting(daemon.out / "first.mp4", 1.5)
     job["outputs"].append({**job["outputs"][0], "path": str(daemon.out / "second.mp4")})
-    with daemon.listener("job.") as listener:
-        job_id = daemon.submit(job)["id"]
-        done = listener.wait_for("job.completed", job_id)["data"]["job"]
-        heard = progress_of(listener, job_id)
-    assert heard, "no progress of a job of four seconds"
+    job_id = daemon.submit(job)["id"]
+    done = listener.wait_for("job.completed", job_id)["data"]["job"]
+    heard = progress_of(listener, job_id)
+    assert heard, "no progress of a job of three seconds"
     shares = [event["data"]["progress"] for event in heard]
     assert all(0 <= share <= 1 for share in shares)
     assert shares == sorted(shares)
@@ -53,16 +52,15 @@ def test_the_view_shows_progress_speed_and_eta_while_it_renders(daemon: Daemon) 
     assert 0 < output["eta"] < 6000
 
 
-def test_progress_is_nil_where_nobody_can_know_how_long_it_takes(daemon: Daemon) -> None:
+def test_progress_is_nil_where_nobody_can_know_how_long_it_takes(daemon: Daemon, listener: Listener) -> None:
     source = {"path": "testsrc=size=64x36:rate=10", "args": ["-re", "-f", "lavfi"]}
     job = {
         "inputs": [source],
         "outputs": [{"path": str(daemon.out / "endless.mp4"), "args": ["-c:v", "mpeg4"]}],
     }
-    with daemon.listener("job.") as listener:
-        job_id = daemon.rendering(job)
-        for event in (listener.wait_for("job.progress", job_id), *progress_of(listener, job_id)):
-            assert event["data"]["progress"] is None
+    job_id = daemon.rendering(job)
+    for event in (listener.wait_for("job.progress", job_id), *progress_of(listener, job_id)):
+        assert event["data"]["progress"] is None
     view = daemon.view(job_id)
     assert (view["progress"], view["outputs"][0]["progress"], view["outputs"][0]["eta"]) == (None, None, None)
 
@@ -82,17 +80,16 @@ def test_progress_over_several_outputs_counts_those_that_are_done(daemon: Daemon
     assert 0.3 <= view["progress"] <= 0.7
 
 
-def test_progress_events_are_not_stored(daemon: Daemon) -> None:
-    with daemon.listener("job.") as listener:
-        job_id = daemon.rendering(lasting(daemon.out / "b.mp4"))
-        listener.wait_for("job.progress", job_id)
+def test_progress_events_are_not_stored(daemon: Daemon, listener: Listener) -> None:
+    job_id = daemon.rendering(lasting(daemon.out / "b.mp4"))
+    listener.wait_for("job.progress", job_id)
     assert "progress" not in daemon.kinds(job_id)
 
 
-def test_the_heartbeat_tells_the_last_seq_and_the_epoch(daemon: Daemon) -> None:
-    with daemon.listener("daemon.") as listener:
-        beats = [listener.await_heartbeat() for _ in range(2)]
+def test_the_heartbeat_tells_the_last_seq_and_the_epoch(daemon: Daemon, listener: Listener) -> None:
+    beats = [listener.await_heartbeat() for _ in range(2)]
     status = daemon.result("status")
+    assert {heard.topic for heard in listener.heard} == {"daemon.heartbeat"}
     for beat in beats:
         check(beat, EVENT)
         assert (beat["seq"], beat["job_id"], beat["type"]) == (None, None, "daemon.heartbeat")
@@ -101,17 +98,11 @@ def test_the_heartbeat_tells_the_last_seq_and_the_epoch(daemon: Daemon) -> None:
     assert beats[-1]["data"]["last_seq"] == status["last_seq"]
 
 
-def test_the_heartbeat_comes_with_the_topic_of_the_daemon(daemon: Daemon) -> None:
-    with daemon.listener("daemon.") as listener:
-        assert {heard.topic for heard in listener.heard} == {"daemon.heartbeat"}
-
-
-def test_the_last_seq_of_the_heartbeat_covers_all_that_was_heard_before(daemon: Daemon) -> None:
+def test_the_last_seq_of_the_heartbeat_covers_all_that_was_heard_before(daemon: Daemon, listener: Listener) -> None:
     daemon.result("drain")
-    with daemon.listener() as listener:
-        for number in range(20):
-            daemon.submit(lasting(daemon.out / f"{number}.mp4"))
-        beat = listener.await_heartbeat()
-        seqs = [event["seq"] for event in listener.events()]
+    for number in range(20):
+        daemon.submit(lasting(daemon.out / f"{number}.mp4"))
+    beat = listener.await_heartbeat()
+    seqs = [event["seq"] for event in listener.events()]
     assert beat["data"]["last_seq"] >= seqs[-1]
     assert all(later == earlier + 1 for earlier, later in pairwise(seqs))

@@ -60,7 +60,7 @@ def test_jobs_run_in_the_order_of_the_queue_one_in_each_slot(held: Daemon) -> No
 
 
 def test_as_many_jobs_run_at_once_as_there_are_slots(daemon: Daemon) -> None:
-    first = daemon.rendering(lasting(daemon.out / "slot-1.mp4"))
+    first = daemon.underway(lasting(daemon.out / "slot-1.mp4"))
     second = daemon.submit(lasting(daemon.out / "slot-2.mp4"))["id"]
     status = daemon.result("status")
     assert (status["slots"], status["running"], status["queued"]) == (1, 1, 1)
@@ -120,7 +120,7 @@ def test_a_boosted_job_runs_earlier(held: Daemon) -> None:
 
 
 def test_only_a_queued_job_can_be_boosted(daemon: Daemon) -> None:
-    processing = daemon.rendering(lasting(daemon.out / "processing.mp4"))
+    processing = daemon.underway(lasting(daemon.out / "processing.mp4"))
     ways: list[Map] = [{"priority": 1}, {"by": 1}, {"front": True}]
     for way in ways:
         error = daemon.refusal("boost", job_id=processing, **way)
@@ -142,10 +142,10 @@ def test_positions_are_shown_of_queued_jobs_where_the_protocol_says(held: Daemon
     assert held.outcome(first)["position"] is None
 
 
-def test_the_order_survives_the_daemons_death(own: Daemon) -> None:
-    own.result("drain")
-    ids = [submit(own, name, priority) for name, priority in (("ja", 0), ("jb", 5), ("jc", 0), ("jd", 5))]
-    own.result("boost", job_id=ids[2], front=True)
-    before = queue(own)
-    own.restart()
-    assert queue(own) == before == ["jc", "jb", "jd", "ja"]
+def test_the_order_survives_the_daemons_death(daemon: Daemon) -> None:
+    daemon.result("drain")
+    ids = [submit(daemon, name, priority) for name, priority in (("ja", 0), ("jb", 5), ("jc", 0), ("jd", 5))]
+    daemon.result("boost", job_id=ids[2], front=True)
+    before = queue(daemon)
+    daemon.restart()
+    assert queue(daemon) == before == ["jc", "jb", "jd", "ja"]

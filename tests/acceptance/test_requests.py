@@ -30,8 +30,7 @@ def test_a_refusal_has_code_message_and_details_and_no_result(daemon: Daemon) ->
     check(reply["error"], REFUSAL)
 
 
-def test_the_first_command_that_a_daemon_hears_is_done(start: Callable[..., Daemon]) -> None:
-    daemon = start()
+def test_the_first_command_that_a_daemon_hears_is_done(daemon: Daemon) -> None:
     daemon.terminate()
     daemon.launch()
     assert daemon.result("submit", job=quick(daemon.out / "first.mp4"), wait=30)["job"]["status"] == "completed"
@@ -113,6 +112,20 @@ def test_a_wait_outside_its_range_is_invalid(daemon: Daemon, wait: object) -> No
     daemon.wire.send_frames(pack(body))
     error = daemon.wire.receive()["error"]
     assert (error["code"], error["details"]["path"]) == ("invalid", "wait")
+
+
+def test_one_whose_role_does_not_allow_it_is_forbidden_and_may_still_look(
+    start: Callable[..., Daemon],
+) -> None:
+    daemon = start(env={"RUSHES_DEFAULT_ROLE": "viewer"})
+    for kind, fields in (
+        ("submit", {"job": quick(daemon.out / "never.mp4")}),
+        ("cancel", {"job_id": "a" * 16}),
+        ("shutdown", {}),
+    ):
+        assert daemon.refusal(kind, **fields)["code"] == "forbidden", kind
+    assert daemon.result("list")["jobs"] == []
+    assert daemon.result("status")["pid"] == daemon.pid
 
 
 def test_a_job_id_that_nobody_has_is_not_found_by_any_command(daemon: Daemon) -> None:

@@ -182,7 +182,7 @@ def test_with_overwrite_a_file_stays_until_the_new_one_is_proved(daemon: Daemon)
 
 def test_an_output_that_appeared_meanwhile_is_not_written_over(daemon: Daemon) -> None:
     target = daemon.out / "appears.mp4"
-    job_id = daemon.rendering(lasting(target, 1.5))
+    job_id = daemon.rendering(lasting(target, 2))
     target.write_bytes(b"somebody else's")
     assert daemon.outcome(job_id)["status"] == "failed"
     assert target.read_bytes() == b"somebody else's"

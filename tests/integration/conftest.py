@@ -46,3 +46,11 @@ def busy_counter(folder: Path) -> Iterator[Counter]:
     found = Counter(folder, slots=1)
     yield found
     found.close()
+
+
+@pytest.fixture
+def two_slots(folder: Path) -> Iterator[Counter]:
+    """A Queue with two slots."""
+    found = Counter(folder, slots=2)
+    yield found
+    found.close()

@@ -3,6 +3,7 @@
 import itertools
 import queue
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +15,17 @@ from actors.job_queue import Queue, QueueSettings
 from actors.jobs.model import FileIdentity, timestamp
 from actors.jobs.sql import queries
 from actors.jobs.store import FILE_NAME, connect
-from actors.mail import Facts, FilesRemoved, Mail, OutputCompleted, OutputStarted, RemoveFiles, RenderEnded, StartRender
+from actors.mail import (
+    Facts,
+    FilesRemoved,
+    Mail,
+    OutputCompleted,
+    OutputStarted,
+    RemoveFiles,
+    RenderEnded,
+    StartRender,
+    Tick,
+)
 from actors.watcher import Watcher
 from bus import codec
 from bus.auth import Guard
@@ -43,11 +54,13 @@ class Letterbox:
         return self._queue.get(timeout=PATIENCE)
 
     def command(self) -> Request:
-        """The next command; mail before it is left out."""
-        while True:
-            message = self.next()
-            if isinstance(message, Request):
-                return message
+        """The next command; mail before it is kept for later."""
+        kept: list[Request | bytes] = []
+        while not isinstance(message := self.next(), Request):
+            kept.append(message)
+        for mail in kept:
+            self.put(mail)
+        return message
 
     def mail(self, kind: type[T]) -> T:
         """The next mail of that kind; what stands before it is left out."""
@@ -68,6 +81,7 @@ class Switchboard:
         *,
         guard: Guard | None = None,
         way: Callable[[AnyCommand], str] = route,
+        is_open: bool = True,
     ) -> None:
         self.address = address
         self.notices: queue.SimpleQueue[tuple[str, Mapping[str, Any]]] = queue.SimpleQueue()
@@ -75,6 +89,13 @@ class Switchboard:
         self.hub = Hub(address, way, guard or Guard(), lambda *notice: self.notices.put(notice), self.failures.append)
         self.outbox = self.hub.outbox()
         self.hub.start()
+        if is_open:
+            self.open()
+
+    def open(self) -> None:
+        """Let clients in."""
+        self.outbox.open_hub()
+        self.outbox.flush()
 
     def letterbox(self, address: str) -> Letterbox:
         """From now on, what is sent to `address` comes here."""
@@ -120,8 +141,8 @@ class Counter:
         self.out = folder / "out"
         self.out.mkdir(exist_ok=True)
         self._names = itertools.count()
+        self._mail: deque[bytes] = deque()
         self.switchboard = Switchboard(f"ipc://{folder}/bus", way=lambda _: QUEUE)
-        self._inbox = self.switchboard.letterbox(QUEUE)
         self.supervisor = self.switchboard.letterbox(SUPERVISOR)
         self.archive = self.switchboard.letterbox(ARCHIVE)
         self.janitor = self.switchboard.letterbox(JANITOR)
@@ -134,6 +155,7 @@ class Counter:
     def _open(self, slots: int, *, first: bool) -> Queue:
         settings = QueueSettings(self.data, slots, False, "0", timestamp(), time.monotonic())
         found = Queue(self.switchboard.hub, self.watcher, settings, first=first)
+        self._inbox = self.switchboard.letterbox(QUEUE)  # in the place of the Queue's own
         found.outbox = self.switchboard.hub.outbox()
         found.begin()
         found.outbox.flush()
@@ -165,7 +187,11 @@ class Counter:
     def request(self, kind: str, **fields: Any) -> Request:
         """A command as it comes out of the hub."""
         self.client.send(kind, **fields)
-        return self._inbox.command()
+        while True:
+            message = self._inbox.next()
+            if isinstance(message, Request):
+                return message
+            self._mail.append(message)
 
     def ask(self, kind: str, **fields: Any) -> Map:
         """A command in a turn of its own; its reply."""
@@ -192,15 +218,15 @@ class Counter:
         """True where no reply is on its way: what a later command is told has come after it."""
         request = self.request("status")
         self.turn(request)
-        return self.client.receive()["re"] == request.command.id
+        return bool(self.client.receive()["re"] == request.command.id)
 
-    def tick(self) -> Mail:
+    def tick(self) -> Tick:
         """What the watcher tells the Queue next but for heartbeats."""
         while True:
-            message = self._inbox.next()
+            message = self._mail.popleft() if self._mail else self._inbox.next()
             assert isinstance(message, bytes), "a command came that nobody took"
-            found: Mail = codec.decode(message, self.queue.reads)
-            if getattr(found, "what", None) != "heartbeat":
+            found: Tick = codec.decode(message, Tick)
+            if found.what != "heartbeat":
                 return found
 
     # ------------------------------------------------------------ jobs

@@ -11,8 +11,8 @@ import pytest
 import zmq
 
 from actors.mail import QueueDone, SweepDue, Tick
+from bus import codec, limits
 from bus import hub as hub_module
-from bus import limits
 from bus.auth import Guard
 from bus.errors import BadAddress
 from bus.messages import Get, Status
@@ -99,6 +99,17 @@ def test_a_command_goes_to_the_actor_whose_work_it_is(
     assert isinstance(inbox.command().command, Status)
 
 
+def test_what_is_sent_before_the_daemon_is_ready_waits_for_it(folder: Path) -> None:
+    with Switchboard(f"ipc://{folder}/bus", is_open=False) as switchboard, Dealer(switchboard.address) as client:
+        asked = client.send("status")
+        inbox = switchboard.letterbox("queue")
+        switchboard.mail("queue", SweepDue())
+        assert isinstance(inbox.next(), bytes)
+        switchboard.open()
+        take(switchboard, inbox)
+        assert client.reply_to(asked)["ok"]
+
+
 # ---------------------------------------------------------------- whatever else is sent
 
 
@@ -132,7 +143,7 @@ def test_what_is_no_command_gets_one_reply_and_the_next_command_is_as_welcome(
 def _body(client: Dealer) -> Map:
     """The next reply, whatever envelope it came in."""
     assert client.socket.poll(int(PATIENCE * 1000))
-    return dict(hub_module.codec.decode_plain(client.socket.recv_multipart()[-1]))
+    return dict(codec.decode_plain(client.socket.recv_multipart()[-1]))
 
 
 def test_one_that_sends_more_than_a_frame_may_hold_is_cut_off_and_others_are_not(

@@ -253,6 +253,12 @@ class Daemon:
         """Queue a job; its view once it has ended."""
         return self.outcome(self.submit(job)["id"])
 
+    def underway(self, job: Map) -> str:
+        """Queue a job; its id once it has a child, which may be about to begin."""
+        job_id: str = self.submit(job)["id"]
+        self.child(job_id)
+        return job_id
+
     def rendering(self, job: Map) -> str:
         """Queue a job; its id once FFmpeg renders."""
         job_id: str = self.submit(job)["id"]
@@ -287,21 +293,22 @@ class Daemon:
 
     def reset(self) -> None:
         """Make it again what it was: running, with its first options, with nothing to do."""
-        if self.options != self._first_options and self.running():
+        if self.running() and not (self.options == self._first_options and self.clear()):
             self.kill9()
         if not self.running():
             self._running = None
             self.start(**self._first_options)
-        self.clear()
+            assert self.clear(), "the daemon does not let go of its jobs"
 
-    def clear(self) -> None:
-        """Take away what still waits or runs, so that the next test has the daemon for itself."""
+    def clear(self) -> bool:
+        """Take away what still waits or runs; whether nothing is left."""
         if self.result("status")["draining"]:
-            self.result("resume")
+            self.ask("resume")
         active = self.result("list", status=["queued", "processing"], limit=1000)["jobs"]
         asked = [self.wire.send("delete", job_id=job["id"], force=True, wait=PATIENCE) for job in active]
         for command_id in asked:
             self.wire.reply_to(command_id, 2 * PATIENCE)
+        return not self.result("list", status=["queued", "processing"])["jobs"]
 
     # ------------------------------------------------------------ what it shows besides the bus
 
@@ -319,7 +326,7 @@ class Daemon:
             for path in sorted((self.data / "work" / job_id).glob("*/pid")):
                 line = path.read_text().strip().partition(" ")[2]
                 shim = process(parse_stat(line).pid) if line else None
-                others = [one for one in group_members(shim.pid) if one != shim] if shim else []
+                others = [one for one in group_members(shim.pid) if one.pid != shim.pid] if shim else []
                 if shim is not None and others:
                     return Child(shim, min(others, key=lambda one: one.pid))
             return None

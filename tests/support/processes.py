@@ -92,5 +92,6 @@ def kill_all(found: list[Process]) -> None:
 
 
 def own_children() -> list[Process]:
-    """The children of this process."""
-    return [found for found in processes() if found.parent == os.getpid()]
+    """The living children of this process."""
+    pids = [pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
+    return [found for found in map(process, map(int, pids)) if found is not None]

@@ -165,6 +165,12 @@ class Listener:
     ) -> None:
         self.close()
 
+    def forget(self) -> None:
+        """Hear only what comes from now on."""
+        while self._socket.poll(0):
+            self._socket.recv_multipart()
+        self.heard.clear()
+
     def await_heartbeat(self) -> Map:
         """The next heartbeat. What was published before it has been heard then."""
         end = time.monotonic() + PATIENCE

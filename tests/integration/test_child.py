@@ -1,0 +1,382 @@
+"""One process group, with small shell scripts in FFmpeg's place: spawned, asked, signalled, reaped, adopted, empty."""
+
+import fcntl
+import os
+import resource
+import select
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from actors.ffmpeg.child import Child, group_members, kill, parse_stat, process, strays
+from actors.ffmpeg.workspace import Workspace
+from tests.support.processes import eventually
+from tests.support.wire import PATIENCE
+
+Spawn = Callable[[str], Child]
+
+READY = "echo >ready; "
+"""What a script says once it has set itself up: the shim has made the workspace its working folder."""
+
+STANDARD_SIGNALS = 2**31 - 1
+"""SigIgn's bits for signals 1 to 31; the C library ignores some of its own above them."""
+
+FOR_EVER = "while :; do sleep 1000 & wait $!; done"
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    found = Workspace.of(tmp_path, "job", 1, 0)
+    found.prepare()
+    os.mkfifo(found.folder / "ready")
+    return found
+
+
+@pytest.fixture
+def spawn(workspace: Workspace) -> Iterator[Spawn]:
+    """Starts a script as FFmpeg; at the end its whole group is gone."""
+    children: list[Child] = []
+
+    def start(script: str) -> Child:
+        child = Child.spawn(["/bin/sh", "-c", script], workspace)
+        children.append(child)
+        return child
+
+    yield start
+    for child in children:
+        child.signal(signal.SIGKILL)
+        await_end(child)
+        child.reap()
+        eventually(child.is_empty, "the group is empty")
+        child.close()
+
+
+def await_ready(child: Child) -> None:
+    """Wait until the script says that it is ready."""
+    (child.workspace.folder / "ready").read_bytes()
+
+
+def await_end(child: Child) -> None:
+    """Wait until the shim has ended."""
+    poll = select.poll()
+    poll.register(child.pidfd, select.POLLIN)
+    assert poll.poll(PATIENCE * 1000), "the child does not end"
+
+
+def ended(child: Child) -> int | None:
+    """Wait for its end; how it ended."""
+    await_end(child)
+    child.reap()
+    return child.exit_status()
+
+
+# ---------------------------------------------------------------- how it ends
+
+
+@pytest.mark.parametrize(
+    ("script", "status"),
+    [
+        ("exit 0", 0),
+        ("exit 3", 3),
+        ("exit 183", 183),
+        ("exit 255", 255),
+        ("kill -KILL $$", -signal.SIGKILL),
+        ("kill -SEGV $$", -signal.SIGSEGV),
+        ("kill -TERM $$", -signal.SIGTERM),
+    ],
+)
+def test_how_ffmpeg_ended_is_known(spawn: Spawn, script: str, status: int) -> None:
+    child = spawn(script)
+    assert ended(child) == status
+    assert child.is_empty()
+
+
+def test_a_program_that_is_not_there_is_a_status_too(workspace: Workspace) -> None:
+    child = Child.spawn(["/nowhere/ffmpeg"], workspace)
+    assert ended(child) == 127
+    child.close()
+
+
+def test_while_it_runs_it_has_no_status(spawn: Spawn) -> None:
+    child = spawn(READY + FOR_EVER)
+    await_ready(child)
+    assert child.exit_status() is None
+    assert child.has_ended() is False
+    assert child.is_empty() is False
+    assert 0 <= child.age < 600
+
+
+def test_one_that_has_ended_is_seen_to_have(spawn: Spawn) -> None:
+    child = spawn("exit 0")
+    await_end(child)
+    assert child.has_ended() is True
+    child.reap()
+    child.reap()
+    assert child.age == 0.0
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """This process may have descriptors above 1023."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("many_files")
+def test_a_descriptor_may_have_any_number(spawn: Spawn) -> None:
+    """`select` takes none above 1023."""
+    child = spawn("exit 0")
+    low, child.pidfd = child.pidfd, fcntl.fcntl(child.pidfd, fcntl.F_DUPFD_CLOEXEC, 1100)
+    os.close(low)
+    await_end(child)
+    assert child.has_ended() is True
+
+
+# ---------------------------------------------------------------- asked
+
+
+def test_a_q_reaches_its_stdin(spawn: Spawn) -> None:
+    child = spawn('test "$(head -c 1)" = q && exit 5')
+    child.ask()
+    assert ended(child) == 5
+
+
+def test_its_stdin_does_not_end_of_itself(spawn: Spawn) -> None:
+    child = spawn(READY + "head -c 1 >/dev/null; exit 5")
+    await_ready(child)
+    assert child.has_ended() is False
+    child.ask()
+    assert ended(child) == 5
+
+
+def test_one_that_does_not_read_can_be_asked_as_often_as_one_likes(spawn: Spawn) -> None:
+    child = spawn(READY + FOR_EVER)
+    await_ready(child)
+    fifo = os.open(child.workspace.stdin, os.O_WRONLY | os.O_NONBLOCK)
+    with suppress(BlockingIOError):
+        while os.write(fifo, b"x" * 4096):
+            pass
+    os.close(fifo)
+    child.ask()
+
+
+def test_one_that_has_gone_may_be_asked(spawn: Spawn) -> None:
+    child = spawn("exit 0")
+    ended(child)
+    child.ask()
+    child.workspace.remove_fifo()
+    child.ask()
+
+
+# ---------------------------------------------------------------- signalled
+
+
+def test_the_shim_outlives_the_sigterm_that_is_meant_for_ffmpeg(spawn: Spawn) -> None:
+    child = spawn(f"trap 'exit 9' TERM; {READY}{FOR_EVER}")
+    await_ready(child)
+    child.signal(signal.SIGTERM)
+    assert ended(child) == 9
+
+
+def test_ffmpeg_has_its_signals_as_any_program(spawn: Spawn, workspace: Workspace) -> None:
+    """The shim's trap, and what this process ignores or blocks, are not handed down."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGUSR2})
+    child = spawn("grep -E 'Sig(Blk|Ign)' /proc/self/status >signals")
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    ended(child)
+    _, blocked, _, ignored = (workspace.folder / "signals").read_text().split()
+    assert int(blocked, 16) == 0
+    assert int(ignored, 16) & STANDARD_SIGNALS == 0
+
+
+def test_a_sigkill_leaves_no_note_and_is_known_all_the_same(spawn: Spawn) -> None:
+    child = spawn(READY + FOR_EVER)
+    await_ready(child)
+    child.signal(signal.SIGKILL)
+    assert ended(child) == -signal.SIGKILL
+    assert child.workspace.exit.read_text() == ""
+
+
+def test_a_stopped_group_goes_on_when_it_is_told_to(spawn: Spawn) -> None:
+    child = spawn(f"trap 'exit 9' TERM; {READY}{FOR_EVER}")
+    await_ready(child)
+    child.signal(signal.SIGSTOP)
+    eventually(lambda: (stat := process(child.pid)) and stat.state == "T", "the group is stopped")
+    child.signal(signal.SIGCONT)
+    child.signal(signal.SIGTERM)
+    assert ended(child) == 9
+
+
+def test_a_group_is_not_empty_before_the_last_grandchild_has_gone(spawn: Spawn) -> None:
+    child = spawn(f"(trap '' TERM HUP; {READY}{FOR_EVER}) & head -c 1 >/dev/null; exit 0")
+    await_ready(child)
+    child.ask()
+    assert ended(child) == 0
+    assert child.is_empty() is False
+    assert child.pid not in group_members(child.pid)
+    child.signal(signal.SIGTERM)
+    assert child.is_empty() is False
+    child.signal(signal.SIGKILL)
+    eventually(child.is_empty, "the grandchild has gone")
+    child.signal(signal.SIGKILL)  # there is nobody any more
+
+
+def test_a_process_may_call_itself_what_is_no_utf_8(spawn: Spawn, workspace: Workspace) -> None:
+    """The kernel cuts a name after 15 bytes, also in the middle of a letter."""
+    program = workspace.folder / "fourteen-charsü"
+    shutil.copy("/bin/sleep", program)
+    child = spawn(f"echo $$ >me; {READY}exec ./{program.name} 1000")
+    await_ready(child)
+    ffmpeg = (workspace.folder / "me").read_text().strip()
+    eventually(lambda: b"\xc3)" in Path(f"/proc/{ffmpeg}/stat").read_bytes(), "the program runs")
+    assert sorted(group_members(child.pid)) == [child.pid, int(ffmpeg)]
+
+
+# ---------------------------------------------------------------- what it gets
+
+
+def test_it_leads_a_session_of_its_own(spawn: Spawn) -> None:
+    child = spawn(READY + FOR_EVER)
+    await_ready(child)
+    assert (os.getpgid(child.pid), os.getsid(child.pid)) == (child.pid, child.pid)
+
+
+def test_it_gets_no_descriptor_of_the_daemons_own_and_its_words_are_kept(spawn: Spawn, workspace: Workspace) -> None:
+    inherited = {
+        fd for fd in (int(entry.name) for entry in Path("/proc/self/fd").iterdir()) if fd > 2 and _is_handed_down(fd)
+    }
+    ended(spawn("ls /proc/$$/fd >&2; echo lost; echo kept >&2"))
+    *found, last = workspace.stderr.read_text().split()
+    assert last == "kept"
+    assert {int(fd) for fd in found} - inherited <= {0, 1, 2, *SHELLS_OWN}
+
+
+SHELLS_OWN = range(10, 13)
+"""Where a shell keeps descriptors that it has redirected."""
+
+
+def _is_handed_down(fd: int) -> bool:
+    try:
+        return os.get_inheritable(fd)
+    except OSError:
+        return False  # the one that listed the folder
+
+
+def test_it_does_not_get_an_environment_that_would_change_what_it_writes(
+    spawn: Spawn, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FFREPORT", "file=x")
+    monkeypatch.setenv("AV_LOG_FORCE_COLOR", "1")
+    monkeypatch.setenv("KEPT", "yes")
+    ended(spawn("env >&2"))
+    said = workspace.stderr.read_text()
+    assert "KEPT=yes" in said
+    assert "FFREPORT" not in said
+    assert "AV_LOG_FORCE_COLOR" not in said
+
+
+@pytest.mark.parametrize("word", ["a b", "$HOME", "`id`", "'", '"', "*", "\n", "-n", "ü", ""])
+def test_no_shell_reads_its_words(workspace: Workspace, word: str) -> None:
+    child = Child.spawn(["/usr/bin/printf", "[%s]", word], workspace)
+    ended(child)
+    child.close()
+    workspace.clear()
+    workspace.prepare()
+    child = Child.spawn(["/bin/sh", "-c", 'printf "[%s]" "$1" >&2', "sh", word], workspace)
+    assert ended(child) == 0
+    assert workspace.stderr.read_text() == f"[{word}]"
+    child.close()
+
+
+def test_a_workspace_that_is_not_prepared_is_an_error_and_nothing_stays_open(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        Child.spawn(["/bin/true"], Workspace(tmp_path / "gone"))
+
+
+# ---------------------------------------------------------------- adopted
+
+
+def test_one_that_runs_is_adopted_and_obeys(spawn: Spawn, workspace: Workspace) -> None:
+    child = spawn(READY + "head -c 1 >/dev/null; exit 5")
+    await_ready(child)
+    adopted = Child.adopt(workspace)
+    assert adopted is not None
+    assert adopted.pid == child.pid
+    adopted.ask()
+    assert ended(adopted) == 5
+    assert adopted.is_empty()
+    adopted.close()
+
+
+def with_field(place: int, value: str) -> Callable[[str], str]:
+    """Puts another value into the shim's note: the boot id, then the fields of /proc/<pid>/stat."""
+
+    def change(note: str) -> str:
+        fields = note.split(" ")
+        fields[place] = value
+        return " ".join(fields)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        with_field(0, "00000000-0000-0000-0000-000000000000"),
+        with_field(1, "4194304"),
+        with_field(22, "123"),
+        lambda note: note[:60],
+        lambda _note: "",
+    ],
+    ids=["another boot", "a pid that nobody has", "another start", "part of a note", "no word"],
+)
+def test_one_that_is_not_proved_to_be_ours_is_not_adopted_and_left_alone(
+    spawn: Spawn, workspace: Workspace, change: Callable[[str], str]
+) -> None:
+    child = spawn(READY + FOR_EVER)
+    await_ready(child)
+    note = workspace.pid.read_text()
+    assert note.split(" ")[22] == str(parse_stat(note.partition(" ")[2]).start)
+    workspace.pid.write_text(change(note))
+    assert Child.adopt(workspace) is None
+    assert child.has_ended() is False
+
+
+def test_without_a_note_nobody_is_adopted(workspace: Workspace) -> None:
+    assert Child.adopt(workspace) is None
+    assert strays(workspace) == []
+
+
+def test_one_that_has_ended_is_not_adopted_and_no_zombie_stays(spawn: Spawn, workspace: Workspace) -> None:
+    child = spawn("exit 3")
+    await_end(child)
+    assert Child.adopt(workspace) is None
+    assert process(child.pid) is None
+    assert child.exit_status() == 3
+
+
+def test_what_a_dead_shim_has_left_is_found_by_its_folder_and_ended(spawn: Spawn, workspace: Workspace) -> None:
+    child = spawn(f"(cd /; {FOR_EVER}) & {READY}{FOR_EVER}")
+    await_ready(child)
+    assert len(strays(workspace)) >= 2, "while the shim lives, it is in its group and folder too"
+    os.kill(child.pid, signal.SIGKILL)
+    assert ended(child) == -signal.SIGKILL
+    assert Child.adopt(workspace) is None
+    found = strays(workspace)
+    assert found
+    assert all(Path(f"/proc/{pid}/cwd").readlink() == workspace.folder for pid in found)
+    kill(found)
+    eventually(lambda: not strays(workspace), "they have gone")
+    assert child.is_empty() is False, "one works in another folder, and may be anybody"
+
+
+def test_to_kill_one_that_has_gone_is_no_error(spawn: Spawn) -> None:
+    child = spawn("exit 0")
+    ended(child)
+    kill([child.pid])
