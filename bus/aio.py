@@ -25,6 +25,7 @@ from bus.errors import CommandRefused, NoDaemon
 from bus.request import (
     DEADLINE_SECONDS,
     ENDED,
+    RESEND_HELD_SECONDS,
     RESEND_SECONDS,
     WAIT_STEP_SECONDS,
     Connection,
@@ -267,12 +268,13 @@ class AsyncClient:
         if self._reader is None or self._reader.done():
             self._reader = asyncio.create_task(self._read(), name="rushes replies")
         seconds = self._deadline + (command.wait or 0)
+        every = RESEND_HELD_SECONDS if command.wait else RESEND_SECONDS
         reply = self._waiting[command.id] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(seconds):
                 while not reply.done():
                     await self._dealer.send(body)
-                    await asyncio.wait({reply}, timeout=RESEND_SECONDS)
+                    await asyncio.wait({reply}, timeout=every)
         except TimeoutError:
             raise self._connection.no_daemon(seconds) from None
         finally:

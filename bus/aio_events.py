@@ -11,7 +11,7 @@ import zmq.asyncio
 
 from bus import codec
 from bus import messages as m
-from bus.errors import NoDaemon
+from bus.errors import Busy, NoDaemon, Unavailable
 from bus.follow import Follower, Next
 from bus.request import Connection
 
@@ -93,7 +93,7 @@ class AsyncEventStream:
         """Fetch one page of what is missing; without a daemon, leave it to the next heartbeat."""
         try:
             page = await self._client.events_page(follower.seen)
-        except NoDaemon:
+        except (NoDaemon, Busy, Unavailable):
             self._fetch = False
             return
         self._ready.extend(follower.page(page))

@@ -10,7 +10,7 @@ import zmq
 
 from bus import codec
 from bus import messages as m
-from bus.errors import NoDaemon
+from bus.errors import Busy, NoDaemon, Unavailable
 from bus.follow import Follower, Next
 from bus.request import Connection, milliseconds
 
@@ -77,11 +77,11 @@ class EventStream:
                 pass
 
     def _catch_up(self) -> None:
-        """Fetch one page of what is missing; without a daemon, leave it to the next heartbeat."""
+        """Fetch one page of what is missing; where nobody can give it now, leave it to the next heartbeat."""
         self._fetch = False
         try:
             page = self._fetch_page(self._follower.seen)
-        except NoDaemon:
+        except (NoDaemon, Busy, Unavailable):
             return
         self._ready.extend(self._follower.page(page))
         self._fetch = not self._follower.whole(page)

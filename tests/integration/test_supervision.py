@@ -115,31 +115,34 @@ def test_an_actor_that_dies_is_started_again_and_told_of(
     assert (lines["actor_restarted"]["address"], lines["actor_restarted"]["restarts"]) == (address, 1)
 
 
+UNBROKEN = ["submitted", "started", "output_started", "cancelling", "signalled", "cancelled"]
+"""What happens to a job that is cancelled, and to nobody's child that had to be started again."""
+
+
+def kinds(alive: Alive, job: JobView) -> list[str]:
+    return [event.type.removeprefix("job.") for event in alive.client.events_page(job_id=job.id).events]
+
+
 def test_a_render_that_dies_costs_no_minute_of_encoding(alive: Alive) -> None:
-    job = rendering(alive, "a.mp4", 1.5)
+    job = rendering(alive, "a.mp4", 600)
     note = alive.note(job.id)
     alive.kill(render_address(job.id))
     assert alive.event("daemon.actor_restarted").data["address"] == render_address(job.id)
-    view = alive.client.wait(job.id, PATIENCE)
-    assert (view.status, view.attempts) == ("completed", 1)
+    view = alive.client.cancel(job.id, wait=PATIENCE).job
+    assert (view.status, view.attempts, kinds(alive, job)) == ("cancelled", 1, UNBROKEN)
     assert alive.note(job.id) == note
+    assert list(alive.out.iterdir()) == []
 
 
 def test_a_queue_that_dies_costs_no_minute_of_encoding(alive: Alive) -> None:
-    jobs = [rendering(alive, name, 1.5) for name in ("a.mp4", "b.mp4")]
+    jobs = [rendering(alive, name, 600) for name in ("a.mp4", "b.mp4")]
     notes = [alive.note(job.id) for job in jobs]
     alive.kill(QUEUE)
     alive.event("daemon.actor_restarted")
-    views = [alive.client.wait(job.id, PATIENCE) for job in jobs]
-    assert [(view.status, view.attempts) for view in views] == [("completed", 1)] * 2
+    views = [alive.client.cancel(job.id, wait=PATIENCE).job for job in jobs]
+    assert [(view.status, view.attempts) for view in views] == [("cancelled", 1)] * 2
+    assert [kinds(alive, job) for job in jobs] == [UNBROKEN] * 2
     assert [alive.note(job.id) for job in jobs] == notes
-
-
-def test_a_job_can_be_cancelled_after_the_death_of_its_render(alive: Alive) -> None:
-    job = rendering(alive, "a.mp4", 600)
-    alive.kill(render_address(job.id))
-    assert alive.client.cancel(job.id, wait=PATIENCE).job.status == "cancelled"
-    assert list(alive.out.iterdir()) == []
 
 
 def test_a_job_of_which_two_renders_die_fails_and_the_daemon_lives(alive: Alive) -> None:

@@ -42,10 +42,13 @@ def test_a_moment_that_has_come_is_told(watcher: Watcher, inbox: Letterbox) -> N
     assert [inbox.mail(Tick).what for _ in range(2)] == ["now", "soon"]
 
 
-def test_moments_come_in_their_order_however_they_were_asked_for(watcher: Watcher, inbox: Letterbox) -> None:
-    for delay in (0.03, 0.01, 0.02, 0.0):
-        watcher.after(delay, HERE, str(delay))
-    assert [inbox.mail(Tick).what for _ in range(4)] == ["0.0", "0.01", "0.02", "0.03"]
+def test_moments_come_in_their_order_however_they_were_asked_for(switchboard: Switchboard, inbox: Letterbox) -> None:
+    watcher = Watcher(switchboard.hub, switchboard.failures.append)
+    for seconds_ago in (10, 30, 20, 40):
+        watcher.after(-seconds_ago, HERE, str(seconds_ago))
+    watcher.start()
+    assert [inbox.mail(Tick).what for _ in range(4)] == ["40", "30", "20", "10"]
+    watcher.stop()
 
 
 def test_moments_that_are_the_same_come_in_the_order_they_were_asked_for(watcher: Watcher, inbox: Letterbox) -> None:
