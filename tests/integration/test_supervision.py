@@ -60,8 +60,9 @@ class Alive:
         return self._status.result(PATIENCE)
 
     def note(self, job_id: str) -> str:
-        """What the shim of a job's first run noted of itself."""
-        return (self.data / "work" / job_id / "1-0/pid").read_text()
+        """What the shim of a job's first run noted of itself, once it has."""
+        file = self.data / "work" / job_id / "1-0/pid"
+        return str(eventually(lambda: file.exists() and file.read_text(), "the shim's note"))
 
     def close(self) -> None:
         if not self._status.done():
