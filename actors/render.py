@@ -196,6 +196,8 @@ class Render(BusActor):
         if run.child is not None and not run.child.has_ended():
             run.child.signal(signal.SIGKILL)
         elif not run.kill_strays():
+            if run.child is not None:
+                run.child.reap()
             self._release(run)
             run.clean_up()
             self._report_end(run, "failed", why)

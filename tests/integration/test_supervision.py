@@ -32,7 +32,7 @@ class Alive:
         self.out = folder / "out"
         self.out.mkdir(exist_ok=True)
         self.data = folder / "data"
-        given = {"data": str(self.data), "bus": f"ipc://{folder}/bus", "slots": 2, "ffmpeg": str(ffmpeg), "grace": 0.3}
+        given = {"data": str(self.data), "bus": f"ipc://{folder}/bus", "slots": 2, "ffmpeg": str(ffmpeg), "grace": 20}
         self.daemon = Daemon(load(given, environ={}))
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="main")
         self._status: Future[int] = self._pool.submit(self.daemon.run)
