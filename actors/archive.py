@@ -108,7 +108,7 @@ class Archive(BusActor):
         suffix, limit = command.order, command.limit + 1
         statuses = command.status
         if command.session is not None:
-            wanted = json.dumps(statuses or m.STATUSES)
+            wanted = json.dumps(m.STATUSES if statuses is None else statuses)
             rows = self._rows(f"list_session_{suffix}", command.session, wanted, after, limit)
         elif statuses is None:
             rows = self._rows(f"list_{suffix}", after, limit)
@@ -139,7 +139,7 @@ class Archive(BusActor):
     def _by_prefix(self, command: m.List) -> Iterator[tuple[Job, int | None, str]]:
         """By id; a cursor is the last id."""
         prefix = command.prefix or ""
-        wanted = json.dumps(command.status or m.STATUSES)
+        wanted = json.dumps(m.STATUSES if command.status is None else command.status)
         rows = self._rows(
             "list_prefix",
             command.cursor or "",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from actors import logs
-from tests.integration.parts import Counter, Switchboard
+from tests.integration.parts import IN_MEMORY, Counter, Switchboard
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -19,8 +19,8 @@ def log() -> None:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder with a short name: an ipc path has 107 bytes."""
-    path = Path(tempfile.mkdtemp(prefix="r", dir="/tmp"))
+    """A folder with a short name: an ipc path has 107 bytes. In memory, where an fsync costs nothing."""
+    path = Path(tempfile.mkdtemp(prefix="r", dir=IN_MEMORY))
     yield path
     shutil.rmtree(path)
 

@@ -1,6 +1,7 @@
 """The daemon's parts with a test in the place of the others: an inbox it reads, a hub, and a Queue turned by hand."""
 
 import itertools
+import os
 import queue
 import time
 from collections import deque
@@ -35,6 +36,9 @@ from tests.support.jobs import quick
 from tests.support.wire import PATIENCE, Dealer, Map
 
 T = TypeVar("T", bound=Mail)
+
+IN_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else "/tmp"
+"""Where a store that is not to outlive its test costs no fsync."""
 
 
 class Letterbox:

@@ -17,6 +17,7 @@ from actors.mail import RenderEnded
 from bus import messages as m
 from bus.errors import Conflict, Invalid
 from bus.limits import MAX_PRIORITY, MIN_PRIORITY
+from tests.integration.parts import IN_MEMORY
 
 CAUSE = Cause("ada", "c")
 priorities = st.integers(-2, 2) | st.sampled_from([MIN_PRIORITY, MAX_PRIORITY])
@@ -41,7 +42,7 @@ class QueueOrder(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory(dir="/tmp")
+        self.folder = tempfile.TemporaryDirectory(dir=IN_MEMORY)
         self.store = Store(Path(self.folder.name))
         self.ledger = Ledger(self.store)
         self.model: dict[str, Place] = {}
@@ -194,5 +195,5 @@ class QueueOrder(RuleBasedStateMachine):
         assert self.ledger.seq == self.store.last_seq()
 
 
-QueueOrder.TestCase.settings = settings(deadline=None, max_examples=40, stateful_step_count=25)
+QueueOrder.TestCase.settings = settings(deadline=None, max_examples=25, stateful_step_count=20)
 TestQueueOrder = QueueOrder.TestCase

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -29,6 +30,8 @@ SCRIPT = (str(Path(sys.executable).parent / "rushes"), "serve")
 
 START_SECONDS = 30
 """What a daemon that must not start may take to say so."""
+
+DEFECT = re.compile(r'"level":"(error|critical)"')
 
 ENDED = frozenset({"completed", "failed", "cancelled"})
 
@@ -145,14 +148,10 @@ class Daemon:
     def await_ready(self) -> None:
         """Wait until it answers."""
         self._disconnect()
-        eventually(lambda: self._answers(self.wire), "the daemon answers")
-
-    def _answers(self, wire: Dealer) -> bool:
-        """Ask for the status once; whether it was told."""
-        asked = wire.send("status")
-        while not wire.socket.poll(50):
-            assert self.running(), f"the daemon ended at its start: {self.stderr()}"
-        return wire.reply_to(asked)["ok"] is True
+        try:
+            eventually(lambda: self.ask("status")["ok"], "the daemon answers")
+        except TimeoutError as error:
+            raise AssertionError(f"{error}: {self.stderr()}") from error
 
     def running(self) -> bool:
         return self._running is not None and self._running.poll() is None
@@ -191,17 +190,24 @@ class Daemon:
     def close(self) -> None:
         """End it and take the folder away; whatever it left behind is an error."""
         try:
+            by_itself = self._ended_by_itself()
             status = self.terminate() if self.running() else 0
             self._disconnect()
             left = self._await_nobody()
             partial = sorted(self.base.glob("**/.rushes-*"))
+            assert by_itself is None, f"the daemon ended by itself with {by_itself}: {self.stderr()}"
             assert status == 0, f"the daemon ended with {status} on SIGTERM: {self.stderr()}"
             assert not left, f"the daemon left processes behind: {left}"
             assert not partial, f"the daemon left partial files behind: {partial}"
+            assert not self.defects(), f"the daemon's log tells of defects: {self.defects()}"
         finally:
             self._disconnect()
             kill_all(descendants_of(self.base))
             shutil.rmtree(self.base)
+
+    def _ended_by_itself(self) -> int | None:
+        """Its exit status, where it ended and nobody waited for that."""
+        return None if self._running is None else self._running.poll()
 
     def _await_nobody(self) -> list[Process]:
         """Who is still there once there was time to end: a killed process needs a moment."""
@@ -293,12 +299,15 @@ class Daemon:
 
     def reset(self) -> None:
         """Make it again what it was: running, with its first options, with nothing to do."""
+        by_itself = self._ended_by_itself()
+        if by_itself is not None:
+            self._running = None
         if self.running() and not (self.options == self._first_options and self.clear()):
             self.kill9()
         if not self.running():
-            self._running = None
             self.start(**self._first_options)
             assert self.clear(), "the daemon does not let go of its jobs"
+        assert by_itself is None, f"the daemon ended by itself with {by_itself}"
 
     def clear(self) -> bool:
         """Take away what still waits or runs; whether nothing is left."""
@@ -318,6 +327,11 @@ class Daemon:
     def log(self) -> list[Map]:
         """Its log so far, one map a line."""
         return [json.loads(line) for line in self.stderr().splitlines() if line.strip()]
+
+    def defects(self) -> list[str]:
+        """The lines on its stderr that no daemon in order writes: errors, and what is not its log."""
+        lines = [line for line in self.stderr().splitlines() if line.strip()]
+        return [line for line in lines if not line.startswith("{") or DEFECT.search(line)]
 
     def child(self, job_id: str) -> Child:
         """The child that now works for a job."""

@@ -46,7 +46,7 @@ def parse_stat(line: str) -> Process:
 def process(pid: int) -> Process | None:
     """The living process with that pid; a zombie has ended."""
     try:
-        found = parse_stat(Path(f"/proc/{pid}/stat").read_text())
+        found = parse_stat(Path(f"/proc/{pid}/stat").read_text(errors="replace"))
     except (FileNotFoundError, ProcessLookupError):
         return None
     return None if found.state in "ZX" else found
@@ -93,5 +93,13 @@ def kill_all(found: list[Process]) -> None:
 
 def own_children() -> list[Process]:
     """The living children of this process."""
-    pids = [pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
-    return [found for found in map(process, map(int, pids)) if found is not None]
+    pids = [pid for task in Path("/proc/self/task").iterdir() for pid in _children_of(task)]
+    return [found for found in map(process, pids) if found is not None]
+
+
+def _children_of(task: Path) -> list[int]:
+    """The pids that one thread has started; none where the thread has ended meanwhile."""
+    try:
+        return [int(pid) for pid in (task / "children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
