@@ -7,7 +7,7 @@ import msgspec
 
 from actors.base import JANITOR, render_address
 from actors.jobs import admission
-from actors.jobs.ledger import DRAINING
+from actors.jobs.ledger import DRAINING, FRONT_RANK
 from actors.jobs.model import CancelWish, Deleting, Job, new_job_id
 from actors.jobs.states import CANCEL, RETRY, can_retry, describe, is_active
 from actors.jobs.turn import NOBODY, Cause, Turn
@@ -151,7 +151,9 @@ def _place(turn: Turn, job: Job, command: m.Boost) -> tuple[int, int]:
         assert first is not None, "the job itself is queued"
         if first == (job.priority, job.rank):
             return first
-        return first[0], first[1] - 1
+        turn.ledger.front_rank -= 1
+        turn.store.set_meta(FRONT_RANK, str(turn.ledger.front_rank))
+        return first[0], turn.ledger.front_rank
     if command.priority is not None:
         return command.priority, job.number
     assert command.by is not None

@@ -12,6 +12,11 @@ DRAINING = "draining"
 """The key under which `drain` outlives the daemon."""
 
 
+FRONT_RANK = "front_rank"
+"""The key of the lowest rank given. Ranks of the front fall from -1 for ever, so that no two jobs share a place: a
+job's usual rank is its number, which is at least 1."""
+
+
 class Ledger:
     """Read from the store when the Queue begins, and again after a transaction that failed. One thread's."""
 
@@ -30,6 +35,7 @@ class Ledger:
         self.queued_at = Counter(store.queued_by_priority())
         self.running = {job.id for job in store.processing()}
         self.draining = store.meta(DRAINING) == "1"
+        self.front_rank = int(store.meta(FRONT_RANK) or 0)
 
     def count(self, job: Job, change: Literal[1, -1]) -> None:
         """Add a job as it stands, or take it away before it is changed."""

@@ -54,9 +54,3 @@ def start() -> Iterator[Callable[..., Daemon]]:
             return daemon
 
         yield start_one
-
-
-@pytest.fixture
-def own(start: Callable[..., Daemon]) -> Daemon:
-    """A daemon of this test's own, with the default options."""
-    return start(slots=2)

@@ -1,7 +1,7 @@
 """PROTOCOL.md: `events`, `log`, `audit`, `status`: what can be read of what has happened."""
 
 import getpass
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -66,8 +66,8 @@ def test_the_epoch_and_the_history_go_on_over_a_restart(daemon: Daemon) -> None:
     assert daemon.view(job_id)["status"] == "completed"
 
 
-def test_another_data_folder_is_another_epoch(daemon: Daemon, own: Daemon) -> None:
-    assert own.result("status")["epoch"] != daemon.result("status")["epoch"]
+def test_another_data_folder_is_another_epoch(daemon: Daemon, start: Callable[..., Daemon]) -> None:
+    assert start().result("status")["epoch"] != daemon.result("status")["epoch"]
 
 
 def test_the_log_is_what_ffmpeg_said(daemon: Daemon) -> None:

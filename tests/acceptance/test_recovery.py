@@ -75,9 +75,7 @@ def test_a_child_that_ends_while_no_daemon_is_there_has_completed_its_job(daemon
     assert clips.probe(target).duration == pytest.approx(2, abs=0.2)
 
 
-def test_a_child_that_fails_while_no_daemon_is_there_has_failed_its_job(
-    daemon: Daemon,
-) -> None:
+def test_a_child_that_fails_while_no_daemon_is_there_has_failed_its_job(daemon: Daemon) -> None:
     job_id = daemon.submit(tempered(quick(daemon.out / "fails.mp4"), "doomed"))["id"]
     child = daemon.child(job_id)
     daemon.kill9()

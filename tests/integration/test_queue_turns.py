@@ -203,6 +203,14 @@ def test_the_job_in_front_may_be_put_to_the_front(counter: Counter) -> None:
     assert counter.queue_order() == [first, second]
 
 
+def test_a_job_that_was_put_to_the_front_stays_before_its_equals_and_no_two_share_a_place(counter: Counter) -> None:
+    older, first, front = (counter.submit(priority=priority)["id"] for priority in (0, 1, 0))
+    counter.result("boost", job_id=front, front=True)
+    assert counter.result("boost", job_id=older, by=1)["position"] == 2
+    assert [counter.view(job_id)["position"] for job_id in (front, older, first)] == [1, 2, 3]
+    assert counter.queue_order() == [front, older, first]
+
+
 def test_a_boost_beyond_the_range_is_refused(counter: Counter) -> None:
     job_id = counter.submit(priority=999)["id"]
     assert counter.refusal("boost", job_id=job_id, by=2)["details"]["path"] == "by"
