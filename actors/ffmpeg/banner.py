@@ -1,7 +1,7 @@
 """What FFmpeg says of its inputs and its output on stderr before it begins. Pure.
 
-FFmpeg indents: a header begins a line, its `Duration` follows two spaces, a stream two, metadata four or more. So a
-title that reads like a duration is not taken for one.
+FFmpeg indents: a header begins a line, its `Duration` follows two spaces, a stream two (four before FFmpeg 5), and
+metadata is `key : value`. So a title that reads like a duration or a stream is not taken for one.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import NamedTuple
 HEADER = re.compile(r"^(Input|Output) #(\d+), ", re.MULTILINE)
 DURATION = re.compile(r"^  Duration: (?:(\d+):(\d\d):(\d\d(?:\.\d+)?)|N/A)", re.MULTILINE)
 STREAM = re.compile(
-    r"^  Stream #\d+:\d+\S*(?:\[\S+\])?(?:\(\S*\))?: (Video|Audio|Subtitle|Data|Attachment): (.*)$",
+    r"^ {2,4}Stream #\d+:\d+\S*(?:\[\S+\])?(?:\(\S*\))?: (Video|Audio|Subtitle|Data|Attachment): (.*)$",
     re.MULTILINE,
 )
 SIZE = re.compile(r"(?:^|[ ,])(\d{1,6})x(\d{1,6})(?=[ ,\[]|$)")
