@@ -37,8 +37,8 @@ def test_the_commands_words_stand_where_ffmpeg_wants_them() -> None:
         inputs=(m.Input("/a b.mp4", ("-ss", "1")), m.Input("testsrc", ("-f", "lavfi"))),
         outputs=(m.Output("/first.mp4"), m.Output("/out.mp4", ("-c:v", "libx264"))),
     )
-    assert argv(FFMPEG, job, 1, "/.rushes-x-1.mp4", "/work/progress") == [
-        "/ffmpeg", "-hide_banner", "-nostats", "-y", "-progress", "file:/work/progress", "-stats_period", STATS_PERIOD,
+    assert argv(FFMPEG, job, 1, "/.rushes-x-1.mp4", "/run/progress") == [
+        "/ffmpeg", "-hide_banner", "-nostats", "-y", "-progress", "file:/run/progress", "-stats_period", STATS_PERIOD,
         "-ss", "1", "-i", "/a b.mp4", "-f", "lavfi", "-i", "testsrc",
         "-c:v", "libx264", "/.rushes-x-1.mp4",
     ]  # fmt: skip
