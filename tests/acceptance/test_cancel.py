@@ -12,7 +12,7 @@ from tests.support.contract import CANCEL, JOB, check
 from tests.support.daemon import Daemon, serving
 from tests.support.fakes import tempered
 from tests.support.jobs import lasting, picture, quick
-from tests.support.processes import eventually
+from tests.support.processes import eventually, kill_all
 from tests.support.wire import Dealer
 
 PATIENT = 20
@@ -190,7 +190,7 @@ def test_the_wish_is_kept_where_the_child_ends_while_no_daemon_is_there(daemon: 
     child = daemon.child(job_id)
     daemon.result("cancel", job_id=job_id)
     daemon.kill9()
-    os.kill(child.ffmpeg.pid, signal.SIGKILL)
+    kill_all(child.members())
     eventually(lambda: not child.members(), "the child is gone")
     daemon.start()
     assert daemon.outcome(job_id)["status"] == "cancelled"
