@@ -26,7 +26,7 @@ from actors.mail import BeginStop, StartRender
 from actors.render import Render, RenderSettings
 from actors.supervisor import Supervisor
 from actors.watcher import Watcher
-from bus.auth import Guard
+from bus.auth import Guard, user_name
 from bus.hub import Hub
 from bus.messages import AnyCommand, Audit, Events, Get, List, Log
 
@@ -39,6 +39,9 @@ END_OF_SIGNALS = signal.SIGUSR2
 """What ends the thread that waits for signals; from outside it does nothing else."""
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, END_OF_SIGNALS)
+
+SENT_BY_A_PROCESS = (0, -1)
+"""SI_USER and SI_QUEUE (sigaction(2)): only with these does the kernel say whose process sent a signal."""
 
 WORK_FOLDER = "work"
 LOCK_FILE = "lock"
@@ -153,8 +156,9 @@ class Daemon:
     def _relay_signals(self) -> None:
         """The thread that waits for signals and makes mail of them."""
         outbox = self._hub.outbox()
-        while (number := signal.sigwait(SIGNALS)) != END_OF_SIGNALS:
-            outbox.mail(QUEUE, BeginStop(by=signal.Signals(number).name))
+        while (came := signal.sigwaitinfo(SIGNALS)).si_signo != END_OF_SIGNALS:
+            by = user_name(came.si_uid) if came.si_code in SENT_BY_A_PROCESS else None
+            outbox.mail(QUEUE, BeginStop(signal=signal.Signals(came.si_signo).name, by=by))
             outbox.flush()
         outbox.close()
 

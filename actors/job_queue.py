@@ -229,7 +229,7 @@ class Queue(BusActor):
                 outcomes.actor_restarted(turn, message)
             case BeginStop():
                 if self._ledger.stopping != "stop":
-                    changes.begin_stop(turn, "stop", Cause(by=message.by))
+                    changes.begin_stop(turn, "stop", Cause(by=message.by), message.signal)
             case _:
                 raise TypeError(f"unexpected message {message!r}")
 
@@ -288,7 +288,7 @@ class Queue(BusActor):
             slots=settings.slots,
             running=len(ledger.running),
             queued=ledger.statuses["queued"],
-            draining=ledger.draining,
+            draining=ledger.draining or ledger.stopping == "drain",
             last_seq=ledger.seq,
             epoch=ledger.epoch,
             counts={status: ledger.statuses[status] for status in sorted(m.STATUSES)},

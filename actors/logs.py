@@ -17,7 +17,7 @@ CATALOGUE: dict[str, str] = {
     "daemon_starting": "the process runs: version, pid, data folder, bus, slots",
     "ffmpeg_found": "which FFmpeg will be used: path, version",
     "daemon_ready": "commands are taken",
-    "daemon_stopping": "an ordered stop began: mode, and by whom or by which signal",
+    "daemon_stopping": "an ordered stop began: mode, by whom, by which signal",
     "daemon_stopped": "everything has ended in order: exit status",
     "daemon_failed": "the daemon ends because it cannot go on: why",
     "actor_died": "an actor ended with an error: address, error, traceback",

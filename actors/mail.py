@@ -163,9 +163,10 @@ class OrphanedFolders(Mail, frozen=True, kw_only=True):
 
 
 class BeginStop(Mail, frozen=True, kw_only=True):
-    """The main thread to Queue: a signal asked for an ordered stop."""
+    """The main thread to Queue: a signal asked for an ordered stop. `by`: whose it is, where the kernel says so."""
 
-    by: str
+    signal: str
+    by: str | None
 
 
 class QueueDone(Mail, frozen=True, kw_only=True):

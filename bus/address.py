@@ -16,7 +16,7 @@ COMMANDS, EVENTS = "commands", "events"
 MAX_IPC_PATH_BYTES = 107
 """What fits `sockaddr_un.sun_path` on Linux with its closing NUL (unix(7))."""
 
-LOOPBACK = re.compile(r"127(\.\d{1,3}){3}\Z")
+LOOPBACK = re.compile(r"(127(\.\d{1,3}){3}|\[::1\])\Z")
 
 
 class Endpoints(NamedTuple):
@@ -61,12 +61,17 @@ def endpoints(address: str) -> Endpoints:
     if separator and scheme == "tcp":
         host, colon, port = rest.rpartition(":")
         if colon and host and port.isascii() and port.isdigit() and 0 < int(port) < 65535:
-            host = "127.0.0.1" if host == "localhost" else host  # a bind takes no names
+            host = "127.0.0.1" if host.lower() == "localhost" else host  # a bind takes no names
             return Endpoints(f"tcp://{host}:{port}", f"tcp://{host}:{int(port) + 1}")
     raise BadAddress(
         f"bus address {address!r} is not usable: it must be ipc:///absolute/folder or tcp://127.0.0.1:PORT "
         "(PORT and PORT+1 are used)"
     )
+
+
+def is_ipv6(endpoint: str) -> bool:
+    """True where a socket needs ZeroMQ's `ipv6` option for this endpoint."""
+    return endpoint.startswith("tcp://[")
 
 
 def ipc_folder(address: str) -> Path | None:

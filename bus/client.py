@@ -108,10 +108,10 @@ class Client:
         *,
         force: bool = False,
         keep_files: bool = False,
-        wait: float | None = None,
+        wait: float = WAIT_STEP_SECONDS,
         command_id: str | None = None,
     ) -> m.DeleteResult:
-        """Remove a job and the files it made."""
+        """Remove a job and the files it made; `status` is `deleting` where that took longer than `wait` seconds."""
         command = m.Delete(id=command_id or new_id(), wait=wait, job_id=job_id, force=force, keep_files=keep_files)
         return self.call(command, m.DeleteResult)
 

@@ -17,6 +17,8 @@ PATH_SUFFIX = regex.compile(r" - at `(?:key` in `)?(?:\$\.?)?(?P<path>.*)`\Z", r
 ROOT = "$"
 """The `details.path` of a body that is wrong as a whole."""
 
+METADATA = "job.metadata"
+
 SHOWN_CHARS = 100
 """How much of what a stranger wrote an error message repeats."""
 
@@ -70,7 +72,7 @@ def decode_command(body: bytes | memoryview) -> tuple[str | None, AnyCommand | C
     try:
         raw = msgpack.unpackb(body)
     except (ValueError, msgpack.UnpackException, RecursionError) as error:
-        return None, Invalid.at(ROOT, f"the body is not one msgpack map with string keys: {_say(error)}")
+        return _blame(body, error)
     if not isinstance(raw, dict):
         return None, Invalid.at(ROOT, f"the body must be a msgpack map, not {_kind(raw)}")
     found = raw.get("id")
@@ -79,6 +81,42 @@ def decode_command(body: bytes | memoryview) -> tuple[str | None, AnyCommand | C
         return command_id, _validate(raw)
     except CommandRefused as refusal:
         return command_id, refusal
+
+
+def _blame(body: bytes | memoryview, error: Exception) -> tuple[str | None, Invalid]:
+    """What is wrong with bytes that are no message, and the id where only another part of them is wrong."""
+    refusal = Invalid.at(ROOT, f"the body is not one msgpack map with string keys: {_say(error)}")
+    try:
+        raw = msgpack.unpackb(body, raw=True, strict_map_key=False)
+        _check_nesting(raw, limits.MAX_NESTING)
+    except (ValueError, msgpack.UnpackException, RecursionError, CommandRefused, AttributeError, TypeError):
+        return None, refusal
+    found = raw.get(b"id") if isinstance(raw, dict) else None
+    command_id = _text(found) if isinstance(found, bytes) and 0 < len(found) <= limits.MAX_ID_CHARS else None
+    path = _not_text(raw)
+    return command_id, refusal if path is None else Invalid.at(path, f"`{path}` is not text, which is UTF-8")
+
+
+def _text(raw: bytes) -> str | None:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _not_text(value: Any) -> str | None:
+    """The path of the first string or key that is not UTF-8, or of a key that is no string."""
+    if isinstance(value, bytes):
+        return "" if _text(value) is None else None
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, child in children:
+        name = _text(key) if isinstance(key, bytes) else None
+        step = f"[{key}]" if isinstance(value, list) else name if name is not None else f"{key!r:.{SHOWN_CHARS}}"
+        below = _not_text(child)
+        if below is None and (isinstance(value, list) or name is not None):
+            continue
+        return step if not below else f"{step}{below}" if below.startswith("[") else f"{step}.{below}"
+    return None
 
 
 def _validate(raw: dict[Any, Any]) -> AnyCommand:
@@ -104,7 +142,7 @@ def _validate(raw: dict[Any, Any]) -> AnyCommand:
     try:
         command: AnyCommand = msgspec.convert(raw, kind)  # type: ignore[assignment] # COMMANDS holds these only
     except msgspec.ValidationError as error:
-        raise _invalid(str(error)) from None
+        raise _invalid(str(error), raw) from None
     if isinstance(command, Boost):
         _check_boost(command)
     return command
@@ -127,10 +165,12 @@ def _check_nesting(value: dict[Any, Any] | list[Any], room: int) -> None:
             _check_nesting(child, room - 1)
 
 
-def _invalid(message: str) -> Invalid:
+def _invalid(message: str, raw: dict[Any, Any]) -> Invalid:
     """A msgspec message, such as ``Expected `str`, got `int` - at `$.job.name` ``, as a refusal with its path."""
     at = PATH_SUFFIX.search(message)
     path = at["path"] if at else ""
+    if path in (METADATA, f"{METADATA}[...]"):
+        path = METADATA + _entry(raw["job"]["metadata"])
     what = message[: at.start()] if at else message
     field = FIELD_ERROR.match(what)
     if field:
@@ -139,6 +179,15 @@ def _invalid(message: str) -> Invalid:
         problem = "is not a known field" if "unknown" in what else "is missing"
         return Invalid.at(path, f"`{path}` {problem}")
     return Invalid.at(path or ROOT, f"`{path}`: {what[0].lower()}{what[1:]}" if path else what)
+
+
+def _entry(metadata: Any) -> str:
+    """The step of a path to the first entry of `metadata` that may not be: msgspec does not name it."""
+    longest = limits.MAX_METADATA_CHARS
+    for key, value in metadata.items() if isinstance(metadata, dict) else ():
+        if not isinstance(value, str) or len(value) > longest or len(key) > longest:
+            return f".{key[:SHOWN_CHARS]}"
+    return ""
 
 
 def _kind(value: Any) -> str:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Protocol
 import zmq
 
 from bus import auth, codec, limits
-from bus.address import check_owner, endpoints, ipc_folder, is_loopback
+from bus.address import check_owner, endpoints, ipc_folder, is_ipv6, is_loopback
 from bus.errors import BadAddress, Busy, CommandRefused, Invalid
 from bus.messages import AnyCommand, Reply, ReplyError
 from bus.outbox import EVENT, HUB_INBOX, MAIL, OPEN, REPLY, STOP, Outbox
@@ -161,8 +161,8 @@ class Hub:
         if folder is None:
             if not is_loopback(address):
                 raise BadAddress(
-                    f"bus address {address} can be reached from other machines; without keys only loopback is "
-                    "bound, such as tcp://127.0.0.1:7780"
+                    f"bus address {address} is not known to be this machine's alone; without keys only loopback is "
+                    "bound: tcp://127.0.0.1:PORT, tcp://localhost:PORT or tcp://[::1]:PORT"
                 )
             return
         try:
@@ -177,6 +177,7 @@ class Hub:
 
     def _bind(self, address: str) -> None:
         for socket, endpoint in zip((self._router, self._xpub), endpoints(address), strict=True):
+            socket.ipv6 = is_ipv6(endpoint)
             try:
                 socket.bind(endpoint)
             except zmq.ZMQError as error:

@@ -276,7 +276,7 @@ class FailedRemoval(Struct, frozen=True):
 
 
 class DeleteResult(Struct, frozen=True):
-    """Of `delete`. `status` is `deleting` in the reply to a `force` that did not wait for the child's end."""
+    """Of `delete`. `status` is `deleting` only where the command's `wait` was over before the child's end."""
 
     job_id: str
     status: Literal["deleted", "deleting"]

@@ -8,7 +8,7 @@ import msgspec
 
 from bus import codec
 from bus import messages as m
-from bus.address import check_owner, default_address, endpoints, ipc_folder
+from bus.address import check_owner, default_address, endpoints, ipc_folder, is_ipv6
 from bus.errors import REFUSALS, Internal, NoDaemon
 
 T = TypeVar("T")
@@ -75,6 +75,7 @@ class Connection:
     def prepare(self, socket: Any) -> None:
         """Options for a socket that outlives restarts of the daemon."""
         socket.linger = 0
+        socket.ipv6 = is_ipv6(self.endpoints.commands)
         socket.reconnect_ivl = 20  # ms: a daemon that comes back is found at once
         socket.reconnect_ivl_max = 500
 

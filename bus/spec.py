@@ -14,11 +14,20 @@ Seconds = Annotated[float, Meta(gt=0, le=limits.MAX_SECONDS)]
 MetadataText = Annotated[str, Meta(max_length=limits.MAX_METADATA_CHARS)]
 
 
+FILE_SCHEME = "file://"
+
+
 class Input(Struct, frozen=True, forbid_unknown_fields=True):
     """One `-i` of an FFmpeg run: `args` stand before it."""
 
     path: PathText
     args: Args = ()
+
+    @property
+    def file(self) -> str | None:
+        """The path of a file of this machine, without the `file://` that it may have; None for what is no path."""
+        path = self.path[len("file:") :] if self.path[: len(FILE_SCHEME)].lower() == FILE_SCHEME else self.path
+        return path if path.startswith("/") else None
 
 
 Inputs = Annotated[tuple[Input, ...], Meta(min_length=1, max_length=limits.MAX_INPUTS)]

@@ -53,10 +53,10 @@ class Proof(msgspec.Struct, frozen=True):
     facts: Facts
 
 
-def is_file(source: m.Input) -> bool:
-    """True where an input is a file of this machine, and not a URL, a filter graph or a pattern of FFmpeg's."""
+def file_of(source: m.Input) -> Path | None:
+    """The file of this machine that an input is; None for a URL, a filter graph or a pattern of FFmpeg's."""
     formats = {value for flag, value in zip(source.args, source.args[1:], strict=False) if flag == "-f"}
-    return "://" not in source.path and not formats & {"lavfi", "image2"}
+    return None if source.file is None or formats & {"lavfi", "image2"} else Path(source.file)
 
 
 def file_identity(stat: os.stat_result) -> FileIdentity:
@@ -86,8 +86,9 @@ class Run:
     def start(self) -> Child:
         """Check what may have changed since the submit, and start FFmpeg. Raises `RunFailed`."""
         for source in self._spec.inputs_of(self.index):
-            if is_file(source) and not Path(source.path).exists():
-                raise RunFailed(error("input_missing", f"{source.path} is gone since the job was submitted"))
+            file = file_of(source)
+            if file is not None and not file.exists():
+                raise RunFailed(error("input_missing", f"{file} is gone since the job was submitted"))
         if not self.target.parent.is_dir():
             raise RunFailed(error("output_folder_missing", f"{self.target.parent} is gone since the job was submitted"))
         if not self._spec.overwrite and self.target.exists():

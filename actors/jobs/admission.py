@@ -85,11 +85,11 @@ def _check_inputs(inputs: Sequence[m.Input], at: str) -> None:
             continue
         path = f"{at}[{number}].path"
         url = URL.match(source.path)
-        if url is not None:
+        if url is not None and source.file is None:
             if url[1].lower() in STDIN_SCHEMES:
                 raise Invalid.at(path, f"{url[1]}:// would read FFmpeg's stdin, which is how Rushes stops it")
             continue
-        _check_input_file(source.path, path, is_pattern=demuxer == "image2")
+        _check_input_file(source.file or source.path, path, is_pattern=demuxer == "image2")
 
 
 def _check_input_file(text: str, at: str, *, is_pattern: bool) -> None:
@@ -148,7 +148,7 @@ def _why_not_writable(folder: str, _moment: int) -> str | None:
 def _check_not_inputs(spec: m.JobSpec, outputs: Sequence[Output]) -> None:
     """No output may be an input of any run of the job, under whatever name."""
     sources = {*spec.inputs, *(source for wanted in spec.outputs for source in wanted.inputs or ())}
-    read = {os.path.realpath(source.path) for source in sources if source.path.startswith("/")}
+    read = {os.path.realpath(source.file) for source in sources if source.file is not None}
     for output in outputs:
         if os.path.realpath(output.target) in read:
             raise Invalid.at(f"job.outputs[{output.index}].path", f"{output.path} is also an input of this job")

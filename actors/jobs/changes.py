@@ -212,13 +212,13 @@ def shutdown(turn: Turn, command: m.Shutdown, cause: Cause) -> m.ShutdownResult:
     return m.ShutdownResult(mode=command.mode)
 
 
-def begin_stop(turn: Turn, mode: str, cause: Cause) -> None:
-    """Start nothing more; in mode `stop` also stop what runs, to be queued again."""
+def begin_stop(turn: Turn, mode: str, cause: Cause, signal: str | None = None) -> None:
+    """Start nothing more; in mode `stop` also stop what runs, to be queued again. `signal`: the one that asked."""
     if turn.ledger.stopping == "stop":
         raise Busy("the daemon is stopping")
     turn.ledger.stopping = "stop" if mode == "stop" else "drain"
-    turn.event("daemon.stopping", {"mode": mode}, cause=cause)
-    turn.log("daemon_stopping", mode=mode, by=cause.by)
+    turn.event("daemon.stopping", {"mode": mode, "signal": signal}, cause=cause)
+    turn.log("daemon_stopping", mode=mode, by=cause.by, signal=signal)
     if mode == "stop":
         for job_id in sorted(turn.ledger.running):
             job = find(turn, job_id)

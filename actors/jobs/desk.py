@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from actors.base import QUEUE
 from actors.jobs import changes
 from actors.jobs.model import Job
-from actors.jobs.states import is_active, is_ended
+from actors.jobs.states import is_ended
 from actors.jobs.store import CommandRow
 from actors.jobs.turn import Cause, Turn
 from actors.jobs.waiters import Waiter, Waiters
@@ -119,15 +119,14 @@ class Desk:
             self._held.append(held)
 
     def _wants_hold(self, request: Request, job_id: str | None, result: Any, turn: Turn) -> Held | None:
-        """Whether this reply waits, and for what. A delete that only the file system delays is always waited for."""
+        """Whether this reply waits, and for what. A delete always does: its result is what was removed."""
         command = request.command
         deletes = isinstance(command, m.Delete)
         job = turn.store.job(job_id) if job_id and (command.wait or deletes) else None
         if job is None:
             return None
         if deletes:
-            waits = bool(command.wait) or not is_active(job.status)
-            return Held(request, job.id, True, True, command.wait or None) if waits else None
+            return Held(request, job.id, True, True, command.wait)
         if is_ended(job.status):
             return None
         return Held(request, job.id, False, bool(getattr(result, "changed", True)), command.wait)
@@ -138,7 +137,7 @@ class Desk:
         changed = bool(codec.decode_plain(first)["result"].get("changed", True))
         job = turn.store.job(job_id)
         if job is not None and (deletes or not is_ended(job.status)):
-            self._held.append(Held(request, job_id, deletes, changed, request.command.wait or None))
+            self._held.append(Held(request, job_id, deletes, changed, request.command.wait))
         else:
             self._answer(request, _final(request, job_id, job, changed, turn), turn)
 

@@ -2,12 +2,14 @@
 
 import getpass
 import os
+import socket
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from bus.client import Client
 from tests.support.daemon import SCRIPT, Daemon, refused_start, serving
 from tests.support.fakes import tempered
 from tests.support.jobs import lasting, quick
@@ -53,6 +55,26 @@ def test_over_ipc_the_one_who_asks_is_the_os_user(daemon: Daemon) -> None:
 def test_over_tcp_the_one_who_asks_is_the_peer_address(over_tcp: Daemon) -> None:
     job = over_tcp.submit(quick(over_tcp.out / "who.mp4"), wait=30)
     assert job["submitted_by"].startswith("tcp:127.0.0.1")
+
+
+@pytest.mark.parametrize("host", ["[::1]", "localhost"])
+def test_every_name_of_loopback_is_bound(start: Start, host: str) -> None:
+    if host == "[::1]" and not has_ipv6():
+        pytest.skip("this machine has no IPv6 loopback")
+    daemon = start(bus=f"tcp://{host}:{free_pair()}")
+    with Client(daemon.bus) as client, client.events(since=0) as events:
+        assert next(events).type == "daemon.started"
+        assert client.submit(quick(daemon.out / "a.mp4")).job.submitted_by.startswith("tcp:")
+
+
+def has_ipv6() -> bool:
+    """True where ::1 can be bound."""
+    try:
+        with socket.socket(socket.AF_INET6) as found:
+            found.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "*", "[::]"])

@@ -155,9 +155,19 @@ def test_with_force_and_wait_a_processing_job_is_gone_with_its_child(daemon: Dae
     assert_gone(daemon, job_id)
 
 
-def test_with_force_and_without_wait_the_reply_says_that_it_is_being_deleted(daemon: Daemon) -> None:
+def test_without_wait_the_reply_comes_when_a_running_job_is_gone(daemon: Daemon) -> None:
     job_id = daemon.underway(lasting(daemon.out / "being.mp4"))
+    child = daemon.child(job_id)
     result = daemon.result("delete", job_id=job_id, force=True)
+    check(result, DELETED)
+    assert (result["job_id"], result["status"]) == (job_id, "deleted")
+    assert not child.members()
+    assert_gone(daemon, job_id)
+
+
+def test_a_wait_that_is_over_first_says_that_it_is_being_deleted(daemon: Daemon) -> None:
+    job_id = daemon.underway(lasting(daemon.out / "slow.mp4"))
+    result = daemon.result("delete", job_id=job_id, force=True, wait=0)
     assert (result["job_id"], result["status"], result["deleted_at"]) == (job_id, "deleting", None)
     daemon.event(job_id, "deleted")
     assert_gone(daemon, job_id)
@@ -166,7 +176,7 @@ def test_with_force_and_without_wait_the_reply_says_that_it_is_being_deleted(dae
 def test_a_deletion_that_waits_for_its_child_survives_the_daemons_death(daemon: Daemon) -> None:
     job_id = daemon.submit(tempered(lasting(daemon.out / "dies.mp4"), "stubborn"))["id"]
     child = daemon.child(job_id)
-    assert daemon.result("delete", job_id=job_id, force=True)["status"] == "deleting"
+    assert daemon.result("delete", job_id=job_id, force=True, wait=0)["status"] == "deleting"
     daemon.restart(grace=0.3)
     daemon.event(job_id, "deleted")
     assert not child.members()

@@ -1,5 +1,6 @@
 """PROTOCOL.md: `drain`, `resume`, `shutdown`, SIGTERM."""
 
+import getpass
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -139,6 +140,9 @@ def test_a_signal_is_a_shutdown_stop(daemon: Daemon, number: signal.Signals) -> 
     assert not child.members()
     daemon.start()
     assert daemon.event(job_id, "requeued")["data"]["why"] == "stop"
+    (stopping,) = [event for event in daemon.events() if event["type"] == "daemon.stopping"][-1:]
+    assert (stopping["by"], stopping["command_id"]) == (getpass.getuser(), None)
+    assert stopping["data"] == {"mode": "stop", "signal": number.name}
 
 
 def test_a_stop_kills_an_ffmpeg_that_obeys_nothing(daemon: Daemon) -> None:

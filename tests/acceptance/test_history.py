@@ -2,6 +2,7 @@
 
 import getpass
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,14 @@ def test_all_events_can_be_read_page_by_page_without_a_gap(daemon: Daemon) -> No
             check(event, EVENT)
     assert seqs == list(range(1, page["last_seq"] + 1))
     assert page["oldest_seq"] == 1
+
+
+def test_a_heartbeat_comes_each_second(daemon: Daemon) -> None:
+    with daemon.listener("daemon.heartbeat") as listener:
+        beats = [listener.await_heartbeat() for _ in range(4)]
+    times = [datetime.fromisoformat(beat["at"]) for beat in beats]
+    assert 2.5 < (times[-1] - times[0]).total_seconds() < 4.5
+    assert {beat["data"]["epoch"] for beat in beats} == {daemon.result("status")["epoch"]}
 
 
 def test_since_is_exclusive(daemon: Daemon) -> None:

@@ -151,6 +151,24 @@ def test_a_field_of_a_job_outside_its_range_is_invalid_and_named(unchanged: Daem
     assert error["details"]["path"].startswith(f"job.{field}")
 
 
+@pytest.mark.parametrize(
+    ("metadata", "path"),
+    [({"good": "x", "a key": 1}, "job.metadata.a key"), ({"x" * 1025: "x"}, f"job.metadata.{'x' * 100}"),
+     ({1: "x"}, "job.metadata.1"), ({"k": b"\xff".decode("latin-1").encode("latin-1")}, "job.metadata.k")],
+)  # fmt: skip
+def test_an_entry_of_metadata_is_named(unchanged: Daemon, metadata: Map, path: str) -> None:
+    job = {**quick(unchanged.out / "a.mp4"), "metadata": metadata}
+    reply = answer(unchanged, pack({"v": 1, "id": "mine", "type": "submit", "job": job}))
+    assert (reply["re"], reply["error"]["code"], reply["error"]["details"]["path"]) == ("mine", "invalid", path)
+
+
+def test_text_that_is_no_utf_8_is_named_and_the_id_is_told(unchanged: Daemon) -> None:
+    job = {**quick(unchanged.out / "a.mp4"), "name": "NAME"}
+    body = pack({"v": 1, "id": "mine", "type": "submit", "job": job}).replace(b"NAME", b"\xff\xfe\xff\xfe")
+    reply = answer(unchanged, body)
+    assert (reply["re"], reply["error"]["code"], reply["error"]["details"]["path"]) == ("mine", "invalid", "job.name")
+
+
 @pytest.mark.parametrize("version", [0, 2, -1, 10**12])
 def test_another_version_is_unsupported(unchanged: Daemon, version: int) -> None:
     reply = answer(unchanged, pack({"v": version, "id": "x", "type": "status"}))

@@ -43,6 +43,22 @@ def test_an_input_that_does_not_exist_is_invalid(untouched: Daemon) -> None:
     assert str(untouched.out / "missing.mov") in untouched.refusal("submit", job=job)["message"]
 
 
+def test_a_file_url_is_checked_as_the_file_that_it_is(untouched: Daemon, clips: Clips) -> None:
+    missing = {"path": f"file://{untouched.out}/missing.mov"}
+    job = {**transcode(clips.clip(), untouched.out / "a.mp4"), "inputs": [missing]}
+    assert refused(untouched, job) == ("invalid", "job.inputs[0].path")
+
+
+def test_an_input_given_as_a_file_url_is_not_written_over(untouched: Daemon, clips: Clips) -> None:
+    source = untouched.out / "source.mp4"
+    source.write_bytes(clips.clip().read_bytes())
+    job = transcode(source, source, overwrite=True)
+    job["inputs"] = [{"path": f"file://{source}"}]
+    assert refused(untouched, job) == ("invalid", "job.outputs[0].path")
+    assert source.read_bytes() == clips.clip().read_bytes()
+    source.unlink()
+
+
 def test_each_of_several_inputs_is_checked(untouched: Daemon, clips: Clips) -> None:
     job = transcode(clips.clip(), untouched.out / "a.mp4")
     job["inputs"].append({"path": str(untouched.out / "missing.wav")})

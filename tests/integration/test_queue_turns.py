@@ -331,7 +331,7 @@ def test_a_drain_to_the_end_may_be_hurried_and_a_stop_may_not(busy_counter: Coun
     busy_counter.result("shutdown", mode="stop")
     render.mail(StopRender)
     assert busy_counter.refusal("shutdown", mode="drain")["code"] == "busy"
-    busy_counter.turn(BeginStop(by="SIGTERM"))
+    busy_counter.turn(BeginStop(signal="SIGTERM", by="ada"))
     busy_counter.stopped(order)
     busy_counter.supervisor.mail(QueueDone)
     kinds = [event["data"].get("mode") for event in busy_counter.events() if event["type"] == "daemon.stopping"]
@@ -339,7 +339,7 @@ def test_a_drain_to_the_end_may_be_hurried_and_a_stop_may_not(busy_counter: Coun
 
 
 def test_a_signal_stops_a_queue_that_has_nothing_to_do_at_once(counter: Counter) -> None:
-    counter.turn(BeginStop(by="SIGTERM"))
+    counter.turn(BeginStop(signal="SIGTERM", by="ada"))
     counter.supervisor.mail(QueueDone)
 
 

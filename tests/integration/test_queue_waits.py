@@ -169,7 +169,10 @@ def test_a_running_job_that_is_deleted_by_force_is_cancelled_first(busy_counter:
     render = busy_counter.render(order.job_id)
     waiting = busy_counter.request("delete", job_id=order.job_id, force=True, wait=30)
     busy_counter.turn(waiting)
-    now = busy_counter.result("delete", job_id=order.job_id, force=True)
+    at_once = busy_counter.request("delete", job_id=order.job_id, force=True, wait=0)
+    busy_counter.turn(at_once)
+    busy_counter.turn(busy_counter.tick())
+    now = busy_counter.reply(at_once)["result"]
     assert (now["status"], now["deleted_at"]) == ("deleting", None)
     render.mail(StopRender)
     busy_counter.stopped(order)

@@ -56,6 +56,7 @@ class Asking:
         self.socket = self._context.socket(kind)
         self.socket.linger = 0
         self.socket.reconnect_ivl = 5
+        self.socket.ipv6 = "[" in bus
         self.socket.connect(sockets_of(bus)[0])
         self._early: dict[str | None, Map] = {}
 

@@ -24,6 +24,8 @@ from bus.errors import BadAddress
         ("ipc:///a b/ü", "ipc:///a b/ü/commands", "ipc:///a b/ü/events"),
         ("tcp://127.0.0.1:7780", "tcp://127.0.0.1:7780", "tcp://127.0.0.1:7781"),
         ("tcp://localhost:7780", "tcp://127.0.0.1:7780", "tcp://127.0.0.1:7781"),
+        ("tcp://LOCALHOST:7780", "tcp://127.0.0.1:7780", "tcp://127.0.0.1:7781"),
+        ("tcp://[::1]:7780", "tcp://[::1]:7780", "tcp://[::1]:7781"),
         ("tcp://127.0.0.1:65534", "tcp://127.0.0.1:65534", "tcp://127.0.0.1:65535"),
     ],
 )
@@ -61,6 +63,8 @@ def test_a_folder_too_long_for_a_socket_is_refused_before_it_is_bound() -> None:
         ("tcp://127.0.0.1:7780", True),
         ("tcp://127.1.2.3:7780", True),
         ("tcp://localhost:7780", True),
+        ("tcp://[::1]:7780", True),
+        ("tcp://[::]:7780", False),
         ("tcp://0.0.0.0:7780", False),
         ("tcp://*:7780", False),
         ("tcp://192.168.0.1:7780", False),

@@ -156,7 +156,7 @@ def test_a_client_reads_a_reply_that_a_newer_daemon_has_added_to() -> None:
         (b"{}", "$"),
         (msgpack.packb([]), "$"),
         (msgpack.packb(None), "$"),
-        (msgpack.packb({1: 2}), "$"),
+        (msgpack.packb({1: 2}), "1"),
         (msgpack.packb({"v": 1}) + b"\x00", "$"),
         (b"\x91" * 100_000, "$"),
         (msgpack.packb({"id": "a", "type": "status"}), "v"),
@@ -206,14 +206,14 @@ def test_a_client_reads_a_reply_that_a_newer_daemon_has_added_to() -> None:
         (submitted(overwrite="yes"), "job.overwrite"),
         (submitted(prority=5), "job.prority"),
         (submitted(outputs=[OUTPUT] * 257), "job.outputs"),
-        (submitted(metadata={"k": "v" * 1025}), "job.metadata[...]"),
+        (submitted(metadata={"k": "v" * 1025}), "job.metadata.k"),
     ],
     ids=lambda value: value if isinstance(value, str) else "body",
 )  # fmt: skip
 def test_what_is_wrong_is_named(body: bytes, path: str) -> None:
     refusal = refused(body)
     assert (refusal.code, refusal.details["path"]) == ("invalid", path)
-    assert path in ("$", "job.metadata[...]") or path in refusal.message
+    assert path == "$" or path in refusal.message
 
 
 @pytest.mark.parametrize(("field", "value"), [("v", 2), ("v", 0), ("type", "explode"), ("type", "")])
