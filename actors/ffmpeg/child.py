@@ -3,17 +3,23 @@
 FFmpeg runs under a tiny shim in a session of its own. The shim notes who it is, runs FFmpeg, and writes down how that
 ended; so a daemon that comes back after a crash knows whom to look for, and how it went. The shim lives on when the
 group gets the SIGTERM meant for FFmpeg (`trap :` and not `trap ''`, which FFmpeg would inherit).
+
+All of them inherit a descriptor of the run's lock file, which is locked when the shim is made: as long as one of
+them lives, nobody gets that lock. Whoever gets it has proved that nothing of the run is left, even what no pid tells
+of: a shim that has not yet noted its own, a process that left its group, one of another pid namespace.
 """
 
 import errno
+import fcntl
 import os
 import select
 import signal
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
+from actors.ffmpeg.processes import LOCK_FD, ProcessStat, is_of_run, living, process
 from actors.ffmpeg.workspace import Workspace
 
 SHELL = "/bin/sh"
@@ -23,11 +29,14 @@ trap : HUP INT QUIT TERM
 cd "$0" || exit 126
 read -r stat </proc/$$/stat
 read -r boot </proc/sys/kernel/random/boot_id
-echo "$boot $stat" >pid
+echo "$boot $stat" 1<>pid || exit 125
 "$@"
-echo $? >exit
+status=$?
+echo $status 1<>exit
+exit $status
 """
-"""Builtins only: 1.1 ms a child. `pid` holds the boot id and the shim's line of /proc/<pid>/stat."""
+"""Builtins only: 1.1 ms a child. `pid` holds the boot id and the shim's line of /proc/<pid>/stat. Both files have their
+room already (`1<>` writes over it): a full disk must not hide who runs, nor how it ended."""
 
 SIGNALLED = 128
 """A shell's status for a child that a signal ended is this plus the signal (POSIX, 2.8.2)."""
@@ -41,67 +50,50 @@ NOT_FOR_CHILDREN = frozenset({"FFREPORT", "AV_LOG_FORCE_COLOR"})
 RESTORED_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ)
 """Python ignores these two; FFmpeg is to have them as any program has."""
 
+NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""Why a pidfd may be refused for want of something of ours; any other reason is about the pid."""
 
-class ProcessStat(NamedTuple):
-    """What /proc/<pid>/stat says of a process (proc(5)). `start` is clock ticks after boot."""
+FORCE_SECONDS = 5.0
+"""What a killed run may take to be gone, unless a process of it hangs in the kernel."""
 
-    pid: int
-    state: str
-    group: int
-    start: int
+FORCE_LOOK_SECONDS = 0.02
 
-    @property
-    def is_dead(self) -> bool:
-        """A zombie: it runs no more, and its parent has not looked."""
-        return self.state in "ZX"
-
-
-def parse_stat(line: str) -> ProcessStat:
-    """A line of /proc/<pid>/stat. The name in brackets may hold anything; what follows the last bracket does not."""
-    head, _, tail = line.rpartition(")")
-    fields = tail.split()
-    return ProcessStat(int(head.partition(" ")[0]), fields[0], int(fields[2]), int(fields[19]))
-
-
-def process(pid: int) -> ProcessStat | None:
-    """The process of that pid, None where there is none."""
-    try:
-        return parse_stat(Path(f"/proc/{pid}/stat").read_text(errors="replace"))
-    except (FileNotFoundError, ProcessLookupError, ValueError, IndexError):
-        return None
-
-
-def group_members(group: int) -> list[int]:
-    """The pids of a process group that still run. Reads all of /proc: some milliseconds."""
-    found = (process(int(entry.name)) for entry in os.scandir("/proc") if entry.name.isdigit())
-    return [stat.pid for stat in found if stat is not None and stat.group == group and not stat.is_dead]
+TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Child:
     """A process group that runs or ran. Used by one thread, the Render actor's.
 
     Attributes:
-        pid: the shim's pid, which is also the id of the group.
+        pid: the shim's pid, which is also the id of the group and of the session.
         pidfd: becomes readable when the shim has ended.
 
     """
 
-    def __init__(self, pid: int, pidfd: int, workspace: Workspace) -> None:
+    def __init__(self, pid: int, pidfd: int, workspace: Workspace, *, is_ours: bool) -> None:
         self.pid = pid
         self.pidfd = pidfd
         self.workspace = workspace
-        self._ended_by: int | None = None
-        self._reaped = False
+        self._is_ours = is_ours
+        self._ended_with: int | None = None
+        self._reaped_at: float | None = None
 
     @classmethod
     def spawn(cls, argv: Sequence[str], workspace: Workspace) -> Self:
         """Start `argv` under the shim, in the prepared `workspace`. Raises OSError."""
-        fifo = stderr = null = -1
+        opened: list[int] = []
+
+        def open_(path: str | Path, flags: int) -> int:
+            opened.append(os.open(path, flags | os.O_CLOEXEC, 0o600))
+            return opened[-1]
+
         try:
             # Read-write, so that the child's stdin never ends, whoever else has it open.
-            fifo = os.open(workspace.stdin, os.O_RDWR | os.O_CLOEXEC)
-            stderr = os.open(workspace.stderr, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-            null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+            fifo = open_(workspace.stdin, os.O_RDWR)
+            stderr = open_(workspace.stderr, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            null = open_(os.devnull, os.O_RDWR)
+            lock = open_(workspace.lock, os.O_RDWR | os.O_CREAT)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             pid = os.posix_spawn(
                 SHELL,
                 [SHELL, "-c", SHIM, str(workspace.folder), *argv],
@@ -110,39 +102,43 @@ class Child:
                     (os.POSIX_SPAWN_DUP2, fifo, 0),
                     (os.POSIX_SPAWN_DUP2, null, 1),
                     (os.POSIX_SPAWN_DUP2, stderr, 2),
+                    (os.POSIX_SPAWN_DUP2, lock, LOCK_FD),
                 ],
                 setsid=True,
                 setsigmask=(),
                 setsigdef=RESTORED_SIGNALS,
             )
         finally:
-            for descriptor in (fifo, stderr, null):
-                if descriptor >= 0:
-                    os.close(descriptor)
-        return cls(pid, os.pidfd_open(pid), workspace)
+            for descriptor in opened:
+                os.close(descriptor)
+        try:
+            return cls(pid, os.pidfd_open(pid), workspace, is_ours=True)
+        except OSError:
+            os.killpg(pid, signal.SIGKILL)  # nobody could watch it
+            os.waitpid(pid, 0)
+            raise
 
     @classmethod
     def adopt(cls, workspace: Workspace) -> Self | None:
-        """The child that the shim in `workspace` noted, None where it runs no more.
+        """The child that the shim in `workspace` noted, None where it runs no more. Raises OSError.
 
         Pid, start time and boot must agree: a pid that the system gave to somebody else is not ours.
         """
-        try:
-            boot, _, line = workspace.pid.read_text(errors="replace").partition(" ")
-            noted = parse_stat(line)
-        except (FileNotFoundError, ValueError, IndexError):
-            return None
-        if boot != Path("/proc/sys/kernel/random/boot_id").read_text().strip():
+        noted = workspace.noted()
+        if noted is None or noted.boot_id != Path("/proc/sys/kernel/random/boot_id").read_text().strip():
             return None
         try:
-            pidfd = os.pidfd_open(noted.pid)
-        except ProcessLookupError:
+            pidfd = os.pidfd_open(noted.stat.pid)
+        except OSError as error:
+            if error.errno in NO_DESCRIPTOR:
+                raise
             return None
-        found = process(noted.pid)
-        child = cls(noted.pid, pidfd, workspace)
-        if found is not None and found.start == noted.start and not found.is_dead:
-            return child
-        child.reap()  # a zombie of this very process, left by a Render actor that failed
+        found = process(noted.stat.pid)
+        child = cls(noted.stat.pid, pidfd, workspace, is_ours=False)
+        if found is not None and found.start == noted.stat.start:
+            if not found.is_dead:
+                return child
+            child.reap()  # a zombie of this very process, left by a Render actor that failed
         child.close()
         return None
 
@@ -150,9 +146,7 @@ class Child:
     def age(self) -> float:
         """Seconds since the shim started, whatever daemon counted them and whatever the wall clock did."""
         stat = process(self.pid)
-        if stat is None:
-            return 0.0
-        return time.clock_gettime(time.CLOCK_BOOTTIME) - stat.start / os.sysconf("SC_CLK_TCK")
+        return 0.0 if stat is None else time.clock_gettime(time.CLOCK_BOOTTIME) - stat.start / TICKS
 
     def has_ended(self) -> bool:
         """True once the shim has: FFmpeg before it. Does not wait."""
@@ -178,41 +172,59 @@ class Child:
             os.close(fifo)
 
     def signal(self, number: signal.Signals) -> None:
-        """Signal the whole group."""
-        if self._reaped:
-            # The leader's pid may be somebody else's by now; only who is seen to belong to the group is signalled.
-            for pid in group_members(self.pid):
+        """Signal the whole group, and with SIGTERM and SIGKILL also whoever of the run has left it."""
+        if self._reaped_at is None:
+            # The shim, alive or a zombie, keeps the id of its group from being given to another.
+            try:
+                os.killpg(self.pid, number)
+            except ProcessLookupError:
+                return
+        if self._reaped_at is not None or number != signal.SIGCONT:
+            for pid in self._members():
                 _kill(pid, number)
-            return
-        try:
-            os.killpg(self.pid, number)
-        except ProcessLookupError:
-            return
 
     # ------------------------------------------------------------ after its end
 
     def reap(self) -> None:
         """Take the ended shim off the process table, where it is this process' own child."""
-        if self._reaped:
+        if self._reaped_at is not None:
             return
         try:
             ended = os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED | os.WNOHANG)
         except ChildProcessError:
             ended = None  # adopted: another has reaped it, or will
-        if ended is not None and ended.si_code != os.CLD_EXITED:
-            self._ended_by = ended.si_status
-        self._reaped = True
+        if ended is not None:
+            self._ended_with = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+        self._reaped_at = time.clock_gettime(time.CLOCK_BOOTTIME)
 
     def is_empty(self) -> bool:
-        """True where no process of the group runs any more. To be asked after `reap`."""
+        """True where nothing of the run is left: no member of its group, nobody who holds its lock.
+
+        To be asked after `reap`. Raises OSError where it cannot be seen.
+        """
+        if not is_unlocked(self.workspace):
+            return False
         try:
             os.killpg(self.pid, 0)
         except ProcessLookupError:
             return True
         except PermissionError:
-            return False
+            return not self._members()
         self._reap_orphans()
-        return not group_members(self.pid)
+        return not self._members()
+
+    def _members(self) -> list[int]:
+        """The pids of the run but the shim's. A group of that id that was made after the shim's end is another's."""
+        return [stat.pid for stat in living() if stat.pid != self.pid and self._is_member(stat)]
+
+    def _is_member(self, stat: ProcessStat) -> bool:
+        if is_of_run(stat.pid, self.workspace.folder, self.workspace.lock):
+            return True
+        if self.pid not in (stat.group, stat.session):
+            return False
+        if self._reaped_at is None:
+            return True
+        return self._is_ours and stat.start <= int(self._reaped_at * TICKS)
 
     def _reap_orphans(self) -> None:
         """Grandchildren become this process' own where it is the init of a container."""
@@ -224,49 +236,64 @@ class Child:
 
     def exit_status(self) -> int | None:
         """How FFmpeg ended: its status, or the negated signal; None where nobody could write it down."""
-        return exit_status(self.workspace, self._ended_by)
+        return exit_status(self.workspace, self._ended_with)
 
     def close(self) -> None:
         """Let go of the pidfd."""
         os.close(self.pidfd)
 
 
-def exit_status(workspace: Workspace, shim_ended_by: int | None = None) -> int | None:
-    """What the exit file says; where it is empty, the signal that ended the shim, if that is known."""
+def exit_status(workspace: Workspace, shim_ended_with: int | None = None) -> int | None:
+    """What the exit file says; where it is empty, how the shim itself ended, if that is known."""
+    status = workspace.exit_status()
+    if status is None:
+        status = shim_ended_with
+    return SIGNALLED - status if status is not None and SIGNALLED < status < REAL_TIME else status
+
+
+def is_unlocked(workspace: Workspace) -> bool:
+    """True where nobody of a run holds its lock any more. Raises OSError."""
     try:
-        written = workspace.exit.read_text().strip()
+        lock = os.open(workspace.lock, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
-        written = ""
-    if not written:
-        return None if shim_ended_by is None else -shim_ended_by
-    status = int(written)
-    return SIGNALLED - status if SIGNALLED < status < REAL_TIME else status
-
-
-def strays(workspace: Workspace) -> list[int]:
-    """The pids that a dead shim's group still holds. Their working folder tells them from a later group of that id."""
+        return True  # no shim was ever made
     try:
-        group = parse_stat(workspace.pid.read_text(errors="replace").partition(" ")[2]).pid
-    except (FileNotFoundError, ValueError, IndexError):
-        return []
-    return [pid for pid in group_members(group) if _works_in(pid, workspace.folder)]
-
-
-def kill(pids: Iterable[int]) -> None:
-    """SIGKILL each."""
-    for pid in pids:
-        _kill(pid, signal.SIGKILL)
-
-
-def _works_in(pid: int, folder: Path) -> bool:
-    try:
-        return Path(f"/proc/{pid}/cwd").readlink() == folder
-    except OSError:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
         return False
+    finally:
+        os.close(lock)
+    return True
+
+
+def kill_strays(workspace: Workspace) -> bool:
+    """SIGKILL whoever is left of a run whose shim is gone or cannot be found; True where anybody was.
+
+    Raises OSError where that cannot be seen.
+    """
+    held = not is_unlocked(workspace)
+    found = [stat.pid for stat in living() if is_of_run(stat.pid, workspace.folder, workspace.lock)]
+    for pid in found:
+        _kill(pid, signal.SIGKILL)
+    return held or bool(found)
+
+
+def end_by_force(workspace: Workspace) -> None:
+    """SIGKILL all of a run, and wait until nothing of it is left. Blocks.
+
+    Raises:
+        OSError: it cannot be seen, or something of it cannot be killed.
+
+    """
+    end = time.monotonic() + FORCE_SECONDS
+    while kill_strays(workspace):
+        if time.monotonic() > end:
+            raise OSError(errno.EBUSY, f"a process of it does not end within {FORCE_SECONDS:g} s")
+        time.sleep(FORCE_LOOK_SECONDS)
 
 
 def _kill(pid: int, number: signal.Signals) -> None:
     try:
         os.kill(pid, number)
-    except ProcessLookupError:
-        return
+    except (ProcessLookupError, PermissionError):
+        return  # gone, or not ours to end: the lock tells whether that matters

@@ -8,6 +8,7 @@ from typing import NamedTuple, Self
 
 import msgspec
 
+from actors.ffmpeg.processes import ProcessStat, parse_stat
 from bus.limits import MAX_LOG_BYTES
 
 HEAD_BYTES = MAX_LOG_BYTES // 4
@@ -21,6 +22,17 @@ FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE = 0x01, 0x02
 """From linux/falloc.h."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+ROOM_BYTES = 1024
+"""Room for what the shim notes, held from the start; a line of /proc/<pid>/stat has up to some 400 bytes."""
+
+
+class Noted(NamedTuple):
+    """Which process the shim is."""
+
+    boot_id: str
+    stat: ProcessStat
 
 
 class LogText(NamedTuple):
@@ -41,6 +53,8 @@ class Workspace:
         self.progress = folder / "progress"
         self.exit = folder / "exit"
         self.pid = folder / "pid"
+        self.lock = folder / "lock"
+        self.partial = folder / "partial"
         self.proof = folder / "proof"
         self.probe = folder / "probe"
 
@@ -49,11 +63,42 @@ class Workspace:
         """The workspace of output `index` in a job's `run`th start."""
         return cls(work / job_id / f"{run}-{index}")
 
-    def prepare(self) -> None:
-        """Make the folder, the FIFO and an empty exit file. Raises OSError."""
+    def prepare(self, partial: Path) -> None:
+        """Make the folder, the FIFO, and the files that the shim fills in; note where the output is made.
+
+        Raises OSError.
+        """
         self.folder.mkdir(parents=True, mode=0o700)
+        self.partial.write_bytes(os.fsencode(partial))
+        for file in (self.pid, self.exit):
+            file.write_bytes(b"\n" * ROOM_BYTES)
         os.mkfifo(self.stdin, 0o600)
-        self.exit.touch(0o600)
+
+    def noted(self) -> "Noted | None":
+        """What the shim noted of itself; None while it has not."""
+        try:
+            boot_id, _, line = self._first_line(self.pid).partition(" ")
+            return Noted(boot_id, parse_stat(line))
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def exit_status(self) -> int | None:
+        """What the shim noted of FFmpeg's end; None while it has not, or where a power cut took it."""
+        try:
+            return int(self._first_line(self.exit))
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def noted_partial(self) -> Path | None:
+        """Where the run makes its output, as it was noted; None where it was not."""
+        try:
+            return Path(os.fsdecode(self.partial.read_bytes()))
+        except FileNotFoundError:
+            return None
+
+    @staticmethod
+    def _first_line(file: Path) -> str:
+        return file.read_text(errors="replace").partition("\n")[0]
 
     def clear(self) -> None:
         """Remove everything."""

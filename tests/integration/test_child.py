@@ -12,12 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from actors.ffmpeg.child import Child, group_members, kill, parse_stat, process, strays
+from actors.ffmpeg.child import Child, end_by_force, is_unlocked, kill_strays
+from actors.ffmpeg.processes import LOCK_FD, is_of_run, living, parse_stat, process
 from actors.ffmpeg.workspace import Workspace
 from tests.support.processes import eventually
 from tests.support.wire import PATIENCE
 
 Spawn = Callable[[str], Child]
+
+PARTIAL = Path("/nowhere/.rushes-job-0-1.mp4")
 
 READY = "echo >ready; "
 """What a script says once it has set itself up: the shim has made the workspace its working folder."""
@@ -25,13 +28,15 @@ READY = "echo >ready; "
 STANDARD_SIGNALS = 2**31 - 1
 """SigIgn's bits for signals 1 to 31; the C library ignores some of its own above them."""
 
+READY_ELSEWHERE = "echo >{}/ready; "
+
 FOR_EVER = "while :; do sleep 1000 & wait $!; done"
 
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     found = Workspace.of(tmp_path, "job", 1, 0)
-    found.prepare()
+    found.prepare(PARTIAL)
     os.mkfifo(found.folder / "ready")
     return found
 
@@ -53,6 +58,11 @@ def spawn(workspace: Workspace) -> Iterator[Spawn]:
         child.reap()
         eventually(child.is_empty, "the group is empty")
         child.close()
+
+
+def group(leader: int) -> list[int]:
+    """The pids of a process group."""
+    return [stat.pid for stat in living() if stat.group == leader]
 
 
 def await_ready(child: Child) -> None:
@@ -200,7 +210,7 @@ def test_a_sigkill_leaves_no_note_and_is_known_all_the_same(spawn: Spawn) -> Non
     await_ready(child)
     child.signal(signal.SIGKILL)
     assert ended(child) == -signal.SIGKILL
-    assert child.workspace.exit.read_text() == ""
+    assert child.workspace.exit_status() is None
 
 
 def test_a_stopped_group_goes_on_when_it_is_told_to(spawn: Spawn) -> None:
@@ -219,7 +229,7 @@ def test_a_group_is_not_empty_before_the_last_grandchild_has_gone(spawn: Spawn) 
     child.ask()
     assert ended(child) == 0
     assert child.is_empty() is False
-    assert child.pid not in group_members(child.pid)
+    assert child.pid not in group(child.pid)
     child.signal(signal.SIGTERM)
     assert child.is_empty() is False
     child.signal(signal.SIGKILL)
@@ -235,7 +245,7 @@ def test_a_process_may_call_itself_what_is_no_utf_8(spawn: Spawn, workspace: Wor
     await_ready(child)
     ffmpeg = (workspace.folder / "me").read_text().strip()
     eventually(lambda: b"\xc3)" in Path(f"/proc/{ffmpeg}/stat").read_bytes(), "the program runs")
-    assert sorted(group_members(child.pid)) == [child.pid, int(ffmpeg)]
+    assert sorted(group(child.pid)) == [child.pid, int(ffmpeg)]
 
 
 # ---------------------------------------------------------------- what it gets
@@ -254,7 +264,7 @@ def test_it_gets_no_descriptor_of_the_daemons_own_and_its_words_are_kept(spawn: 
     ended(spawn("ls /proc/$$/fd >&2; echo lost; echo kept >&2"))
     *found, last = workspace.stderr.read_text().split()
     assert last == "kept"
-    assert {int(fd) for fd in found} - inherited <= {0, 1, 2, *SHELLS_OWN}
+    assert {int(fd) for fd in found} - inherited <= {0, 1, 2, LOCK_FD, *SHELLS_OWN}
 
 
 SHELLS_OWN = range(10, 13)
@@ -287,7 +297,7 @@ def test_no_shell_reads_its_words(workspace: Workspace, word: str) -> None:
     ended(child)
     child.close()
     workspace.clear()
-    workspace.prepare()
+    workspace.prepare(PARTIAL)
     child = Child.spawn(["/bin/sh", "-c", 'printf "[%s]" "$1" >&2', "sh", word], workspace)
     assert ended(child) == 0
     assert workspace.stderr.read_text() == f"[{word}]"
@@ -350,7 +360,7 @@ def test_one_that_is_not_proved_to_be_ours_is_not_adopted_and_left_alone(
 
 def test_without_a_note_nobody_is_adopted(workspace: Workspace) -> None:
     assert Child.adopt(workspace) is None
-    assert strays(workspace) == []
+    assert kill_strays(workspace) is False
 
 
 def test_one_that_has_ended_is_not_adopted_and_no_zombie_stays(spawn: Spawn, workspace: Workspace) -> None:
@@ -361,22 +371,69 @@ def test_one_that_has_ended_is_not_adopted_and_no_zombie_stays(spawn: Spawn, wor
     assert child.exit_status() == 3
 
 
-def test_what_a_dead_shim_has_left_is_found_by_its_folder_and_ended(spawn: Spawn, workspace: Workspace) -> None:
-    child = spawn(f"(cd /; {FOR_EVER}) & {READY}{FOR_EVER}")
+def swept(child: Child) -> bool:
+    """Kill whoever is left, as a Render does again and again; True once nobody is. One may be made in between."""
+    child.signal(signal.SIGKILL)
+    return child.is_empty()
+
+
+def members(workspace: Workspace) -> list[int]:
+    """Who is of the run, by its folder or its lock."""
+    return [stat.pid for stat in living() if is_of_run(stat.pid, workspace.folder, workspace.lock)]
+
+
+def test_what_a_dead_shim_has_left_is_found_wherever_it_went_and_ended(spawn: Spawn, workspace: Workspace) -> None:
+    away = f"(cd /; exec setsid sh -c '{FOR_EVER}')"
+    child = spawn(f"{away} & (cd /; {FOR_EVER}) & {READY}{FOR_EVER}")
     await_ready(child)
-    assert len(strays(workspace)) >= 2, "while the shim lives, it is in its group and folder too"
+    eventually(lambda: len(members(workspace)) >= 4, "the shim, the script, and both that went away")
     os.kill(child.pid, signal.SIGKILL)
     assert ended(child) == -signal.SIGKILL
     assert Child.adopt(workspace) is None
-    found = strays(workspace)
-    assert found
-    assert all(Path(f"/proc/{pid}/cwd").readlink() == workspace.folder for pid in found)
-    kill(found)
-    eventually(lambda: not strays(workspace), "they have gone")
-    assert child.is_empty() is False, "one works in another folder, and may be anybody"
+    assert is_unlocked(workspace) is False
+    assert child.is_empty() is False
+    end_by_force(workspace)
+    assert members(workspace) == []
+    assert is_unlocked(workspace)
+    assert child.is_empty()
 
 
-def test_to_kill_one_that_has_gone_is_no_error(spawn: Spawn) -> None:
+def test_one_that_left_group_and_session_is_ended_with_the_others(spawn: Spawn, workspace: Workspace) -> None:
+    child = spawn(f"setsid sh -c 'cd /; {FOR_EVER}' & exit 0")
+    assert ended(child) == 0
+    assert child.is_empty() is False, "it holds the run's lock, whatever its group"
+    eventually(lambda: swept(child), "nothing of the run is left")
+
+
+def test_one_that_closed_everything_and_went_away_is_still_of_the_group(spawn: Spawn, workspace: Workspace) -> None:
+    child = spawn(f"(cd /; exec 3>&-; {READY_ELSEWHERE.format(workspace.folder)}{FOR_EVER}) & cat ready; exit 0")
+    assert ended(child) == 0
+    assert is_unlocked(workspace)
+    assert child.is_empty() is False
+    eventually(lambda: swept(child), "nothing of the group is left")
+
+
+def test_a_shim_that_has_not_yet_said_who_it_is_counts(spawn: Spawn, workspace: Workspace) -> None:
+    """The daemon may die in the instant after the spawn; the lock is held from before the shim's first word."""
+    child = spawn(READY + FOR_EVER)
+    await_ready(child)
+    workspace.pid.write_text("")
+    assert Child.adopt(workspace) is None
+    assert kill_strays(workspace) is True
+    await_end(child)
+
+
+def test_a_full_disk_hides_neither_who_runs_nor_how_it_ended(spawn: Spawn, workspace: Workspace) -> None:
+    """The shim writes over room that is there: no file of its grows, or is cut first."""
+    before = {file: file.stat() for file in (workspace.pid, workspace.exit)}
+    assert ended(spawn("exit 7")) == 7
+    assert workspace.noted() is not None
+    for file, stat in before.items():
+        assert (file.stat().st_size, file.stat().st_ino) == (stat.st_size, stat.st_ino)
+
+
+def test_to_kill_one_that_has_gone_is_no_error(spawn: Spawn, workspace: Workspace) -> None:
     child = spawn("exit 0")
     ended(child)
-    kill([child.pid])
+    child.signal(signal.SIGKILL)
+    assert kill_strays(workspace) is False

@@ -12,11 +12,13 @@ from bus.limits import MAX_LOG_BYTES
 
 MEBIBYTE = 1024 * 1024
 
+PARTIAL = Path("/nowhere/.rushes-job-1-3.mp4")
+
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     found = Workspace.of(tmp_path, "job", 3, 1)
-    found.prepare()
+    found.prepare(PARTIAL)
     return found
 
 
@@ -39,12 +41,13 @@ def test_each_run_of_each_output_has_a_folder_of_its_own_for_the_daemon_alone(
     assert workspace.folder == tmp_path / "job/3-1"
     assert stat.S_IMODE(workspace.folder.stat().st_mode) == 0o700
     assert stat.S_ISFIFO(workspace.stdin.stat().st_mode)
-    assert workspace.exit.read_bytes() == b""
+    assert (workspace.noted(), workspace.exit_status()) == (None, None)
+    assert workspace.noted_partial() == PARTIAL
 
 
 def test_a_folder_that_is_there_already_is_not_used_again(workspace: Workspace) -> None:
     with pytest.raises(FileExistsError):
-        workspace.prepare()
+        workspace.prepare(PARTIAL)
 
 
 def test_what_is_not_there_is_no_error_to_remove(workspace: Workspace) -> None:

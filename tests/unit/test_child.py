@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.ffmpeg.child import SHIM, ProcessStat, exit_status, parse_stat
+from actors.ffmpeg.child import SHIM, exit_status
+from actors.ffmpeg.processes import ProcessStat, parse_stat
 from actors.ffmpeg.workspace import Workspace
 
 REAL = (
@@ -22,7 +23,7 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 def test_a_process_is_read_from_its_line() -> None:
-    assert parse_stat(REAL) == ProcessStat(pid=4711, state="S", group=4710, start=987654)
+    assert parse_stat(REAL) == ProcessStat(pid=4711, state="S", group=4710, session=4710, start=987654)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=15))
@@ -37,7 +38,7 @@ def test_a_name_that_reads_like_the_rest_of_the_line_is_not_taken_for_it(name: s
 
 @pytest.mark.parametrize("line", ["", "4711", "4711 (x)", "4711 (x) S 1 1", "x (x) S 1 1"])
 def test_a_line_that_is_not_whole_is_told_by_an_error_that_callers_expect(line: str) -> None:
-    with pytest.raises((ValueError, IndexError)):
+    with pytest.raises(ValueError, match=r"stat|literal"):
         parse_stat(line)
 
 
@@ -59,7 +60,13 @@ def test_the_shims_note_says_how_ffmpeg_ended(workspace: Workspace, written: str
 def test_an_empty_note_means_not_yet_or_that_the_shim_died_first(workspace: Workspace) -> None:
     workspace.exit.touch()
     assert exit_status(workspace) is None
-    assert exit_status(workspace, shim_ended_by=9) == -9
+    assert exit_status(workspace, shim_ended_with=-9) == -9
+
+
+@pytest.mark.parametrize("written", ["\n" * 1024, "\0" * 1024, "x\n", ""])
+def test_a_note_that_was_not_written_or_that_a_power_cut_took_is_none(workspace: Workspace, written: str) -> None:
+    workspace.exit.write_text(written)
+    assert exit_status(workspace) is None
 
 
 def test_without_a_note_nobody_knows(workspace: Workspace) -> None:
@@ -68,10 +75,10 @@ def test_without_a_note_nobody_knows(workspace: Workspace) -> None:
 
 def test_what_ffmpeg_left_wins_over_how_the_shim_ended(workspace: Workspace) -> None:
     workspace.exit.write_text("0\n")
-    assert exit_status(workspace, shim_ended_by=9) == 0
+    assert exit_status(workspace, shim_ended_with=-9) == 0
 
 
 def test_the_shim_uses_the_shells_own_builtins_alone() -> None:
     """Each program that it started would cost a millisecond a child."""
     first_words = {line.split()[0] for line in SHIM.splitlines()}
-    assert first_words == {"trap", "cd", "read", "echo", '"$@"'}
+    assert first_words == {"trap", "cd", "read", "echo", '"$@"', "status=$?", "exit"}
