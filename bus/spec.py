@@ -1,6 +1,6 @@
 """The job spec: what a `submit` asks for. It comes from outside, so unknown fields are refused."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -11,6 +11,7 @@ PathText = Annotated[str, Meta(min_length=1, max_length=limits.MAX_PATH_CHARS)]
 Args = Annotated[tuple[Annotated[str, Meta(max_length=limits.MAX_ARG_CHARS)], ...], Meta(max_length=limits.MAX_ARGS)]
 Priority = Annotated[int, Meta(ge=limits.MIN_PRIORITY, le=limits.MAX_PRIORITY)]
 Seconds = Annotated[float, Meta(gt=0, le=limits.MAX_SECONDS)]
+Verify = Literal["full", "none"]
 MetadataText = Annotated[str, Meta(max_length=limits.MAX_METADATA_CHARS)]
 
 
@@ -34,12 +35,18 @@ Inputs = Annotated[tuple[Input, ...], Meta(min_length=1, max_length=limits.MAX_I
 
 
 class Output(Struct, frozen=True, forbid_unknown_fields=True):
-    """One FFmpeg run and the one file it makes: `args` stand before the file."""
+    """One FFmpeg run and the one file it makes: `args` stand before the file.
+
+    `expect_duration` (seconds) is what the output must be as long as; without it Rushes derives it where it can.
+    `verify` `none`: what FFmpeg leaves with status 0 is taken as it is.
+    """
 
     path: PathText
     args: Args = ()
     name: Name | None = None
     inputs: Inputs | None = None
+    expect_duration: Seconds | None = None
+    verify: Verify = "full"
 
 
 class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -81,7 +81,8 @@ def _problem(job: JobView | None, timeout: float | None) -> str | None:
     if job is None:
         return "was deleted while it was waited for"
     if job.status == "failed" and job.error is not None:
-        return f"failed: {job.error.code}: {job.error.message}"
+        remedy = f"; {job.error.remedy}" if job.error.remedy else ""
+        return f"failed: {job.error.code}: {job.error.message}{remedy}"
     if job.status == "cancelled" and job.cancel is not None:
         return f"cancelled by {job.cancel.by}: {job.cancel.reason}"
     if job.status not in ENDED:

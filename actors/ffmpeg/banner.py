@@ -22,6 +22,11 @@ GUESSED = "Estimating duration from bitrate"
 BEGINS = re.compile(r"^(Stream mapping:|Press \[q\])", re.MULTILINE)
 
 
+FINISHING = "Starting second pass: moving the moov atom"
+"""What the mov muxer says when it begins to move the index to the front (libavformat/movenc.c): from there neither
+FFmpeg's clock nor the file grows, for as long as it takes to copy the file."""
+
+
 class Stream(NamedTuple):
     """One stream. Pixels; frames a second; all None but for video."""
 

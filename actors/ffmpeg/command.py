@@ -16,8 +16,9 @@ PARTIAL_PREFIX = ".rushes-"
 """How every file begins that is not yet an output: hidden, and told from everything that is not ours."""
 
 CHANGES_LENGTH = frozenset({
-    "filter_complex", "lavfi", "filter_script", "filter_complex_script", "frames", "vframes", "aframes", "dframes",
-    "fs", "shortest", "stream_loop", "itsscale", "itsoffset", "loop", "sseof", "update", "timelimit", "ignore_loop",
+    "bsf", "filter_complex", "lavfi", "filter_script", "filter_complex_script", "frames", "vframes", "aframes",
+    "dframes", "fs", "shortest", "stream_loop", "itsscale", "itsoffset", "loop", "sseof", "update", "timelimit",
+    "ignore_loop",
 })  # fmt: skip
 """Options after which an output need not be nearly as long as its input."""
 
@@ -45,10 +46,13 @@ SAME_LENGTH = 0.02
 UNITS = {"ms": 1e-3, "us": 1e-6, "s": 1.0}
 
 
-def partial_path(path: str, job_id: str, index: int) -> str:
-    """Where the output is made: in its own folder, so that a rename is enough; its suffix tells FFmpeg the format."""
+def partial_path(path: str, job_id: str, index: int, run: int) -> str:
+    """Where the output is made: in its own folder, so that a rename is enough; its suffix tells FFmpeg the format.
+
+    Each start of the job has a name of its own, so that no earlier one can ever write into it.
+    """
     target = PurePosixPath(path)
-    return str(target.with_name(f"{PARTIAL_PREFIX}{job_id}-{index}{target.suffix}"))
+    return str(target.with_name(f"{PARTIAL_PREFIX}{job_id}-{index}-{run}{target.suffix}"))
 
 
 def argv(ffmpeg: FFmpeg, spec: m.JobSpec, index: int, partial: str, progress: str) -> list[str]:
@@ -107,10 +111,14 @@ def accepts_damage(spec: m.JobSpec, index: int) -> bool:
 
 
 class Length(NamedTuple):
-    """How long an output should be, in seconds. `proof`: an output that is shorter is not whole."""
+    """How long an output should be, in seconds.
+
+    `proof`: an output that is shorter is not whole. `stated`: the job says so itself; neither is one that is longer.
+    """
 
     seconds: float
     proof: bool
+    stated: bool = False
 
 
 def expected_length(spec: m.JobSpec, index: int, durations: Sequence[float | None]) -> Length | None:
@@ -122,6 +130,9 @@ def expected_length(spec: m.JobSpec, index: int, durations: Sequence[float | Non
         durations: what FFmpeg found each input's to be, in seconds; None where it does not know.
 
     """
+    stated = spec.outputs[index].expect_duration
+    if stated is not None:
+        return Length(stated, proof=True, stated=True)
     inputs = spec.inputs_of(index)
     if len(durations) != len(inputs):
         return None

@@ -1,5 +1,6 @@
 """Was the output good? What its header says, held against what was asked for. Pure."""
 
+import re
 from collections import Counter
 from typing import NamedTuple
 
@@ -32,6 +33,9 @@ NO_DURATION = (
 EMPTY = "Output file is empty, nothing was encoded"
 """What FFmpeg says, and leaves 0, when no frame came through."""
 
+
+IGNORED = re.compile(r"Video stream #\d+ is not an attached picture\. Ignoring")
+"""What a muxer for sound says of a film that it was given, too, before it leaves that out."""
 
 ACCEPT = "if that is to be, say -err_detect ignore_err in the input's args"
 
@@ -80,29 +84,40 @@ def examine(
     """
     if last.size is not None and size < last.size:
         raise _unproved("verify_failed", f"the finished file has {size} bytes, but FFmpeg wrote {last.size}")
+    unwritten = failure.OUTPUT_DAMAGE.search(run_text)
+    if unwritten is not None:
+        full = failure.explain(None, unwritten[0])
+        raise _unproved(full.code if full.code == "disk_full" else "verify_failed", f"FFmpeg said: {unwritten[0]}")
     found = next(iter(banner.inputs(probe_text)), None)
     if found is None or not found.streams:
         said = EMPTY if EMPTY in run_text else _last_line(probe_text)
         raise _unproved("verify_failed", f"the finished file does not open as media: {said}")
     planned = banner.output_section(run_text)
     if planned is not None:
-        _check_streams(planned, found)
+        _check_streams(planned, found, len(IGNORED.findall(run_text)))
     damage = failure.INPUT_DAMAGE.search(run_text)
-    if expected is not None and not path.lower().endswith(NO_DURATION):
+    if damage_is_accepted and not (expected and expected.stated):
+        expected = None
+    if expected is not None and (expected.stated or not path.lower().endswith(NO_DURATION)):
         duration = None if banner.GUESSED in probe_text else found.duration
         written = duration if duration is not None else last.out_time
         _check_length(written, found.video, run_text, expected, damage[1] if damage else None)
     if damage is not None and not damage_is_accepted:
         raise _unproved("input_corrupt", f"FFmpeg went on over a damaged input, and said: {damage[1]}; {ACCEPT}")
-    video = found.video
-    if video is None:
-        return Findings(found.duration, None, None, None)
-    return Findings(found.duration, video.width, video.height, video.fps)
+    return describe(probe_text)
 
 
-def _check_streams(planned: banner.Section, found: banner.Section) -> None:
+def describe(probe_text: str) -> Findings:
+    """What FFmpeg said of the finished file, nothing where it could not open it."""
+    found = next(iter(banner.inputs(probe_text)), None)
+    video = found.video if found else None
+    duration = found.duration if found else None
+    return Findings(duration, video.width, video.height, video.fps) if video else Findings(duration, None, None, None)
+
+
+def _check_streams(planned: banner.Section, found: banner.Section, ignored: int) -> None:
     """Pictures and sound that were to be written must be there; what else a container drops is its own affair."""
-    lost = planned.kinds() - found.kinds()
+    lost = planned.kinds() - found.kinds() - Counter(Video=ignored)
     lacking = [f"{lost[kind]} {kind.lower()}" for kind in ("Video", "Audio") if lost[kind]]
     if lacking:
         streams = " and ".join(lacking)
@@ -113,7 +128,13 @@ def _check_length(
     written: float | None, video: banner.Stream | None, run_text: str, expected: Length, damage: str | None
 ) -> None:
     frame = 1 / video.fps if video is not None and video.fps else 0.0
-    if written is None or written >= expected.seconds - max(tolerance(expected.seconds), frame):
+    allowed = max(tolerance(expected.seconds), frame)
+    if expected.stated:
+        if written is None or abs(written - expected.seconds) > allowed:
+            length = "of unknown length" if written is None else f"{written:.2f} s long"
+            raise _unproved("verify_failed", f"the output is {length}; `expect_duration` is {expected.seconds:g} s")
+        return
+    if written is None or written >= expected.seconds - allowed:
         return
     short = f"the output is {written:.2f} s long where {expected.seconds:.2f} s were expected"
     if damage is not None:

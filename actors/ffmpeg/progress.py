@@ -94,6 +94,11 @@ class Meter:
             self._highest = max(self._highest, min(out_time / self.total, self.ALMOST))
         return round(self._highest, 4)
 
+    @property
+    def is_at_end(self) -> bool:
+        """True where all of the output's time is done, and only the file is to be finished."""
+        return self._highest >= self.ALMOST
+
     def eta(self, out_time: float | None, speed: float | None) -> float | None:
         """Seconds to the end at this speed; None where that cannot be said."""
         if not self.total or out_time is None or not speed:

@@ -44,6 +44,7 @@ def _facts(job: JobView) -> list[tuple[str, str]]:
         ("session", text.clean(job.session or "")),
         ("status", _status(job)),
         ("error", _error(job)),
+        ("remedy", _remedy(job)),
         ("cancelled", _cancel(job)),
         ("priority", str(job.priority)),
         ("attempts", f"{job.attempts} of {job.max_attempts}"),
@@ -77,6 +78,10 @@ def _error(job: JobView) -> str:
         return ""
     again = "; a retry may help" if job.error.retryable else ""
     return f"{click.style(job.error.code, fg='red')}: {text.clean(job.error.message)}{again}"
+
+
+def _remedy(job: JobView) -> str:
+    return text.clean(job.error.remedy) if job.error and job.error.remedy else ""
 
 
 def _cancel(job: JobView) -> str:

@@ -75,15 +75,15 @@ def test_a_numbered_sequence_that_is_asked_for_is_one() -> None:
 @pytest.mark.parametrize(
     ("path", "partial"),
     [
-        ("/films/out.mp4", "/films/.rushes-abc-0.mp4"),
-        ("/films/two.parts.mkv", "/films/.rushes-abc-0.mkv"),
-        ("/films/-dash.mov", "/films/.rushes-abc-0.mov"),
-        ("/films/line\nbreak.mov", "/films/.rushes-abc-0.mov"),
-        ("/films/none", "/films/.rushes-abc-0"),
+        ("/films/out.mp4", "/films/.rushes-abc-0-1.mp4"),
+        ("/films/two.parts.mkv", "/films/.rushes-abc-0-1.mkv"),
+        ("/films/-dash.mov", "/films/.rushes-abc-0-1.mov"),
+        ("/films/line\nbreak.mov", "/films/.rushes-abc-0-1.mov"),
+        ("/films/none", "/films/.rushes-abc-0-1"),
     ],
 )
 def test_a_partial_stands_beside_its_output_and_keeps_the_suffix(path: str, partial: str) -> None:
-    assert partial_path(path, "abc", 0) == partial
+    assert partial_path(path, "abc", 0, 1) == partial
 
 
 def test_the_probe_only_reads() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from actors.ffmpeg import failure
 from actors.ffmpeg.child import exit_status
-from actors.ffmpeg.failure import RETRYABLE, explain
+from actors.ffmpeg.failure import BY_CODE, CAUSES, explain
 from actors.ffmpeg.workspace import Workspace
 from bus.messages import ErrorView
 
@@ -47,6 +47,7 @@ Conversion failed!
 """
 
 SEEN: dict[str, list[tuple[int, str]]] = {
+    "killed": [(255, "Exiting normally, received signal 15.\n")],
     "disk_full": [(228, NO_ROOM), (1, "Error writing trailer of /out.mp4: Disk quota exceeded\n")],
     "no_memory": [(187, NO_MEMORY), (244, "[in#0 @ 0x1] Error opening input: Cannot allocate memory\n")],
     "permission": [
@@ -102,7 +103,7 @@ def test_a_failure_has_the_code_of_its_cause(judge: Judge, code: str, status: in
 def test_every_status_and_any_words_are_explained(judge: Judge, status: int, said: str) -> None:
     found = judge(status, said)
     assert found.message
-    assert found.retryable is (found.code in RETRYABLE)
+    assert (found.retryable, found.remedy) == (BY_CODE[found.code].retryable, BY_CODE[found.code].remedy)
 
 
 def test_a_status_of_ffmpegs_own_is_no_signal_whatever_a_shell_makes_of_it(judge: Judge) -> None:
@@ -128,8 +129,28 @@ def test_a_full_disk_wins_over_the_signal_that_its_status_looks_like() -> None:
     assert explain(-signal.SIGABRT, "av_interleaved_write_frame(): Disk quota exceeded\n").code == "disk_full"
 
 
-def test_the_message_is_ffmpegs_own_line_and_what_to_do() -> None:
-    assert explain(228, NO_ROOM).message == "Error writing trailer: No space left on device; make room and retry"
+def test_the_message_is_ffmpegs_own_line_and_the_remedy_what_to_do() -> None:
+    found = explain(228, NO_ROOM)
+    assert found.message == "Error writing trailer: No space left on device"
+    assert found.remedy == "make room on the output's disk, then retry"
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(228, "disk_full"), (244, "no_memory"), (243, "permission"), (226, "permission"), (254, "input_missing"),
+     (183, "input_corrupt"), (234, "bad_args")],
+)  # fmt: skip
+def test_a_status_tells_where_the_words_do_not(judge: Judge, status: int, code: str) -> None:
+    assert judge(status, "Conversion failed!\n").code == code
+
+
+def test_a_file_that_grew_over_the_systems_limit_is_a_full_disk() -> None:
+    assert explain(-signal.SIGXFSZ, "").code == "disk_full"
+
+
+def test_every_code_stands_once_and_has_a_remedy_of_one_line() -> None:
+    assert len(BY_CODE) == len(CAUSES)
+    assert all(0 < len(cause.remedy) < 100 and "\n" not in cause.remedy for cause in CAUSES)
 
 
 def test_what_nobody_knows_is_told_as_it_was_said() -> None:
@@ -153,7 +174,7 @@ def test_words_of_a_film_that_read_like_damage_are_none() -> None:
 
 
 def test_each_symptom_is_seen_in_a_real_text() -> None:
-    assert set(SEEN) == {symptom.code for symptom in failure.SYMPTOMS}
+    assert set(SEEN) == {cause.code for cause in CAUSES if cause.says is not None}
 
 
 def test_only_a_stopped_run_says_that_it_was_stopped() -> None:
