@@ -11,42 +11,31 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, assert_never
 
-from actors.base import QUEUE, SUPERVISOR, BusActor, render_address
+from actors.base import BusActor, render_address
 from actors.ffmpeg.binary import FFmpeg
 from actors.ffmpeg.child import Child
 from actors.ffmpeg.failure import error
-from actors.ffmpeg.ladder import Ladder
 from actors.ffmpeg.patience import Patience
 from actors.ffmpeg.run import Report, Run, RunFailed, Verdict
-from actors.jobs.model import Live
+from actors.ffmpeg.stopper import SETTLE_SECONDS, SETTLE_SECONDS_MAX, Stopper
 from actors.mail import (
     ChildExited,
     EndHow,
     Facts,
-    OutputCompleted,
-    OutputStarted,
-    Progressed,
     RenderClosed,
-    RenderEnded,
-    Signalled,
-    Stage,
+    Room,
     StartRender,
     StopRender,
     StopWhy,
     Tick,
 )
+from actors.reports import Reports
 from actors.watcher import Watcher
 from bus.hub import Hub
 from bus.messages import ErrorView, Phase
 
 PROGRESS_SECONDS = 0.5
 """Between two looks at the child: FFmpeg reports as often, and subscribers are promised no more."""
-
-SETTLE_SECONDS = 0.01
-"""Until the first look whether a killed group is empty; SIGKILL takes effect in well under a millisecond."""
-
-SETTLE_SECONDS_MAX = 0.5
-"""Between two looks at a process that hangs in the kernel (a dead NFS): each reads all of /proc."""
 
 PROBE_SECONDS = 60.0
 """For reading a finished file's header: 20 ms, unless the disk is very busy."""
@@ -56,11 +45,12 @@ ADOPT_SECONDS = 1.0
 
 
 class RenderSettings(NamedTuple):
-    """What every Render needs to know. `grace` is seconds."""
+    """What every Render needs to know. `grace` is seconds; `min_free` the bytes a disk must have for an output."""
 
     ffmpeg: FFmpeg
     grace: float
     work: Path
+    min_free: int
 
 
 class Render(BusActor):
@@ -77,16 +67,16 @@ class Render(BusActor):
         self._pending = list(order.pending)
         self._told_to: StopWhy | None = order.stop
         self._run: Run | None = None
-        self._ladder: Ladder | None = None
+        self._stopper: Stopper | None = None
         self._fault: ErrorView | None = None
-        self._settle_after = SETTLE_SECONDS
-        self._killed = False
         self._adopt_until = 0.0
+        self._again_after = SETTLE_SECONDS
 
     # ------------------------------------------------------------ messages
 
     def begin(self) -> None:
         """Start the first output, or take over what an earlier Render of this run began."""
+        self._reports = Reports(self._order, self.outbox)
         if self._order.discard is None:
             self._next()
         else:
@@ -100,7 +90,7 @@ class Render(BusActor):
             match message:
                 case StopRender():
                     if message.run == self._order.run:
-                        self._stop_now(message.why)
+                        self._stop_now(message.why, hurry=message.hurry)
                 case ChildExited():
                     self._on_exit(message.pid)
                 case Tick():
@@ -109,26 +99,26 @@ class Render(BusActor):
                     assert_never(message)
 
     def _on_exit(self, pid: int) -> None:
-        run = self._run
+        run, stopper = self._run, self._stopper
         if run is None or self._order.discard is not None:
             return  # what is discarded is not judged
-        if run.child is not None and run.child.pid == pid:
+        if run.child is not None and stopper is not None and run.child.pid == pid:
             run.child.reap()
-            self._settle(run)
+            self._settle(run, stopper)
         elif run.probe is not None and run.probe.pid == pid:
             self._finish(run)
 
     def _on_tick(self, what: str) -> None:
-        name, _, index = what.partition(":")
-        run = self._run
-        if run is None or int(index) != run.index:
-            return
-        if name == "progress":
-            self._look(run)
-        elif name == "climb":
-            self._climb(run)
-        elif name == "settle" and run.child is not None:
-            self._settle(run)
+        name, _, number = what.partition(":")
+        run, stopper = self._run, self._stopper
+        if run is None or int(number) != run.number:
+            return  # it was for a run that is over
+        if name == "progress" and stopper is not None:
+            self._look(run, stopper)
+        elif name == "climb" and stopper is not None:
+            self._climb(run, stopper)
+        elif name == "settle" and stopper is not None:
+            self._settle(run, stopper)
         elif name == "probe":
             run.end_probe()
         elif name == "adopt" and run.child is None:
@@ -137,7 +127,7 @@ class Render(BusActor):
             self._discard(run, self._order.discard)
 
     def _after(self, seconds: float, name: str, run: Run) -> None:
-        self._watcher.after(seconds, self.address, f"{name}:{run.index}")
+        self._watcher.after(seconds, self.address, f"{name}:{run.number}")
 
     # ------------------------------------------------------------ starting
 
@@ -147,7 +137,7 @@ class Render(BusActor):
 
     def _next(self) -> None:
         """Start the next pending output; where a stop was asked for, report."""
-        self._run = self._ladder = None
+        self._run = self._stopper = None
         run = self._make_run(self._pending[0])
         if run.was_started:
             self._run = run
@@ -161,6 +151,10 @@ class Render(BusActor):
 
     def _start(self, run: Run) -> None:
         try:
+            room = Room(run.free_bytes(), self._settings.min_free)
+            if room.free < room.floor:
+                self._report_end(None, "no_room", room=room)
+                return
             child = run.start()
         except RunFailed as failed:
             self._fail(run, failed.error)
@@ -177,19 +171,26 @@ class Render(BusActor):
         child = run.adopt()
         if child is not None:
             self.log.info("child_adopted", output=run.index, pid=child.pid)
-            self._watch(run, child)
+            stopper = self._watch(run, child)
             if self._told_to is not None:
-                self._climb_from_the_start(run)
+                self._climb_from_the_start(run, stopper)
             return
-        shim_may_be_writing = not run.workspace.pid.exists() and time.monotonic() < self._adopt_until
-        if shim_may_be_writing or run.kill_strays():
-            self._after(SETTLE_SECONDS, "adopt", run)
+        if self._shim_may_be_writing(run) or run.kill_strays():
+            self._look_again("adopt", run)
         elif self._told_to is not None or run.exit_status() is not None:
             self._judge(run)  # it ended while nobody looked; what it left behind says how
         else:
             self.log.warning("child_lost", output=run.index, why="it runs no more and left no exit status")
-            run.clean_up()
+            self._clean_up(run)
             self._report_end(run, "lost")
+
+    def _shim_may_be_writing(self, run: Run) -> bool:
+        return not run.is_deserted and run.workspace.noted() is None and time.monotonic() < self._adopt_until
+
+    def _look_again(self, name: str, run: Run) -> None:
+        """At one that does not end: less and less often, for each look reads all of /proc."""
+        self._after(self._again_after, name, run)
+        self._again_after = min(2 * self._again_after, SETTLE_SECONDS_MAX)
 
     def _discard(self, run: Run, why: ErrorView) -> None:
         """End what earlier Renders of this run died of, without another look at what it came to."""
@@ -199,97 +200,74 @@ class Render(BusActor):
             if run.child is not None:
                 run.child.reap()
             self._release(run)
-            run.clean_up()
-            self._report_end(run, "failed", why)
+            self._report_end(run, "failed", why, removed=self._clean_up(run))
             return
-        self._after(SETTLE_SECONDS, "discard", run)
+        self._look_again("discard", run)
 
-    def _watch(self, run: Run, child: Child) -> None:
+    def _watch(self, run: Run, child: Child) -> Stopper:
         self._watcher.watch(child.pid, self.address, child.pidfd)
-        self._patience = Patience(self._order.spec, run.index, time.monotonic())
-        self._settle_after = SETTLE_SECONDS
-        self._killed = False
-        self.outbox.mail(QUEUE, OutputStarted(job_id=self._order.job_id, run=self._order.run, index=run.index))
+        self._patience = Patience(self._order.spec, run.index, time.monotonic(), child.age)
+        stopper = self._stopper = Stopper(child, self._settings.grace)
+        self._reports.started(run.index)
         self._after(PROGRESS_SECONDS, "progress", run)
+        return stopper
 
     # ------------------------------------------------------------ while FFmpeg runs
 
-    def _look(self, run: Run) -> None:
+    def _look(self, run: Run, stopper: Stopper) -> None:
         """Report progress, and see whether the child takes too long or stands still."""
         if run.child is None:
             return
-        report = self._report_progress(run, "rendering" if self._ladder is None else "stopping")
-        if self._ladder is None:
+        report = self._report_progress(run, "stopping" if stopper.is_climbing else None)
+        if not stopper.is_climbing:
             now = time.monotonic()
-            self._patience.look(now, report.block.out_time, run.written())
-            self._fault = self._patience.verdict(now, run.child.age)
+            self._patience.look(now, report.block.out_time, run.written(), finishing=report.finishing)
+            self._fault = self._patience.verdict(now)
             if self._fault is not None:
-                self._climb_from_the_start(run)
+                self._climb_from_the_start(run, stopper)
         self._after(PROGRESS_SECONDS, "progress", run)
 
-    def _report_progress(self, run: Run, phase: Phase) -> Report:
+    def _report_progress(self, run: Run, known: Phase | None) -> Report:
+        """Tell how far the run is; where its phase is not `known`, FFmpeg's own words say it."""
         report = run.read_progress()
-        block = report.block
-        live = Live(
-            job_id=self._order.job_id,
-            run=self._order.run,
-            index=run.index,
-            phase=phase,
-            progress=report.progress,
-            speed=block.speed,
-            eta=report.eta,
-        )
-        self.outbox.mail(
-            QUEUE,
-            Progressed(live=live, frame=block.frame, fps=block.fps, out_time=block.out_time, size=run.written()),
-        )
+        phase: Phase = known or ("finishing" if report.finishing else "rendering")
+        self._reports.progress(run.index, report, phase, run.written().size)
         return report
 
     # ------------------------------------------------------------ stopping
 
-    def _stop_now(self, why: StopWhy) -> None:
+    def _stop_now(self, why: StopWhy, *, hurry: bool) -> None:
         """Climb the ladder at a running child. Where none runs, or it is done, the next step sees the wish."""
-        if self._told_to is None:
-            self._told_to = why
-            if self._run is not None and self._run.child is not None and self._ladder is None:
-                self._climb_from_the_start(self._run)
+        run, stopper = self._run, self._stopper
+        first, self._told_to = self._told_to is None, self._told_to or why
+        if run is None or stopper is None:
+            return
+        if first and not stopper.is_climbing:
+            stopper.begin(time.monotonic())
+        if hurry:
+            stopper.hurry(time.monotonic())
+        if first or hurry:
+            self._climb(run, stopper)
 
-    def _climb_from_the_start(self, run: Run) -> None:
-        self._ladder = Ladder(self._settings.grace, time.monotonic())
-        self._climb(run)
+    def _climb_from_the_start(self, run: Run, stopper: Stopper) -> None:
+        stopper.begin(time.monotonic())
+        self._climb(run, stopper)
 
-    def _climb(self, run: Run) -> None:
-        if self._ladder is None or run.child is None or run.child.has_ended():
-            return  # nothing to climb at; the news of its end is on the way
+    def _climb(self, run: Run, stopper: Stopper) -> None:
         now = time.monotonic()
-        stage = self._ladder.take(now)
-        if stage is not None:
-            # A stopped (SIGSTOP) process neither reads nor handles SIGTERM before it goes on.
-            run.child.signal(signal.SIGCONT)
-            if stage == "q":
-                run.child.ask()
-            else:
-                run.child.signal(signal.Signals[stage])
-            self._report_signal(run, stage)
-        wait = self._ladder.until_next(now)
+        self._reports.rung(run.index, stopper.climb(now))
+        wait = stopper.until_next(now)
         if wait is not None:
             self._after(wait, "climb", run)
 
-    def _report_signal(self, run: Run, stage: Stage) -> None:
-        self._killed = stage == "SIGKILL"
-        job_id, number = self._order.job_id, self._order.run
-        self.outbox.mail(QUEUE, Signalled(job_id=job_id, run=number, index=run.index, stage=stage))
-
-    def _settle(self, run: Run) -> None:
+    def _settle(self, run: Run, stopper: Stopper) -> None:
         """FFmpeg has ended. Its group must be empty before anything is decided."""
-        if run.child is not None and not run.child.is_empty():
-            run.child.signal(signal.SIGKILL)
-            if not self._killed:
-                self._report_signal(run, "SIGKILL")
-            self._after(self._settle_after, "settle", run)
-            self._settle_after = min(2 * self._settle_after, SETTLE_SECONDS_MAX)
-            return
-        self._judge(run)
+        rung, wait = stopper.sweep(time.monotonic())
+        self._reports.rung(run.index, rung)
+        if wait is None:
+            self._judge(run)
+        else:
+            self._after(wait, "settle", run)
 
     # ------------------------------------------------------------ judging
 
@@ -300,11 +278,9 @@ class Render(BusActor):
         verdict = run.verdict()
         self._release(run)
         if verdict is Verdict.DONE:
-            self._ladder = None
             self._probe(run)
         elif self._told_to is not None:
-            run.clean_up()
-            self._report_end(run, "stopped", exit_status=status)
+            self._report_end(run, "stopped", exit_status=status, removed=self._clean_up(run))
         elif self._fault is not None:
             self._fail(run, self._fault, status)
         elif verdict is Verdict.OBEYED:
@@ -339,10 +315,7 @@ class Render(BusActor):
             self._fail(run, failed.error, 0)
             return
         run.workspace.remove_fifo()
-        self.outbox.mail(
-            QUEUE,
-            OutputCompleted(job_id=self._order.job_id, run=self._order.run, index=run.index, facts=facts),
-        )
+        self._reports.completed(run.index, facts)
         self._fault = None
         self._pending.remove(run.index)
         if self._pending:
@@ -352,36 +325,46 @@ class Render(BusActor):
             self.stop()
 
     def _fail(self, run: Run, failed: ErrorView, status: int | None = None) -> None:
-        run.clean_up()
+        removed = self._clean_up(run)
         if self._told_to is not None:
-            self._report_end(run, "stopped", exit_status=status)
+            self._report_end(run, "stopped", exit_status=status, removed=removed)
         else:
-            self._report_end(run, "failed", failed, status)
+            self._report_end(run, "failed", failed, exit_status=status, removed=removed)
+
+    def _clean_up(self, run: Run) -> list[str]:
+        """Remove what a run that came to nothing has left; what cannot be removed is told of, and ends no daemon."""
+        try:
+            return run.clean_up()
+        except OSError as error:
+            self.log.error("leftover_kept", path=str(run.partial), error=error.strerror)
+            return []
 
     def _report_end(
-        self, run: Run | None, how: EndHow, failed: ErrorView | None = None, exit_status: int | None = None
+        self,
+        run: Run | None,
+        how: EndHow,
+        failed: ErrorView | None = None,
+        *,
+        exit_status: int | None = None,
+        removed: Sequence[str] = (),
+        room: Room | None = None,
     ) -> None:
-        self._run = self._ladder = None
-        self.outbox.mail(
-            QUEUE,
-            RenderEnded(
-                job_id=self._order.job_id,
-                run=self._order.run,
-                index=run.index if run else None,
-                how=how,
-                error=failed,
-                exit_status=exit_status,
-            ),
-        )
+        self._run = self._stopper = None
+        self._reports.ended(run.index if run else None, how, failed, exit_status, removed, room)
         self.stop()
 
     def _release(self, run: Run) -> None:
+        self._stopper = None
         if run.child is not None:
             run.child.close()
             run.child = None
 
     def end(self) -> None:
-        """Let go of the child, which runs on: only a ladder stops it."""
+        """Let go of the child, which runs on: only a ladder stops it. A proof is begun anew by who comes next."""
         if self._run is not None:
             self._release(self._run)
-        self.outbox.mail(SUPERVISOR, RenderClosed(job_id=self._order.job_id, run=self._order.run))
+            self._run.end_probe()
+
+    def closing(self, error: str | None) -> RenderClosed:
+        """The Supervisor is to hear of every end."""
+        return RenderClosed(job_id=self._order.job_id, run=self._order.run, error=error)

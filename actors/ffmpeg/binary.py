@@ -1,5 +1,6 @@
 """Which FFmpeg is used, and whether it runs."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -40,9 +41,9 @@ def find(wanted: str | None) -> FFmpeg:
         path = shutil.which(wanted)
         if path is None:
             raise FFmpegMissing(f"{wanted} is no program that can be run; check --ffmpeg or RUSHES_FFMPEG")
-        return _check(path)
+        return _check(os.path.abspath(path))  # noqa: PTH100 # links stay; children work in other folders
     path = shutil.which("ffmpeg")
-    return _check(path or _bundled())
+    return _check(os.path.abspath(path) if path else _bundled())  # noqa: PTH100
 
 
 def _bundled() -> str:

@@ -12,6 +12,7 @@ class Ladder:
     """
 
     def __init__(self, grace: float, now: float) -> None:
+        self.began = now
         self._rungs = [(now + number * grace, stage) for number, stage in enumerate(RUNGS)]
 
     def take(self, now: float) -> Stage | None:
@@ -23,3 +24,7 @@ class Ladder:
     def until_next(self, now: float) -> float | None:
         """Seconds until the next rung is due; None after the last."""
         return max(0.0, self._rungs[0][0] - now) if self._rungs else None
+
+    def hurry(self, now: float) -> None:
+        """Leave out what is left but the last rung, which is due now."""
+        self._rungs = [(now, stage) for _, stage in self._rungs[-1:]]

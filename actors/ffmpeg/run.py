@@ -1,6 +1,8 @@
 """One FFmpeg run: one output of one job, from the check of its inputs to the file under its real name."""
 
+import contextlib
 import errno
+import itertools
 import os
 import signal
 import subprocess
@@ -10,17 +12,34 @@ from typing import NamedTuple
 
 import msgspec
 
+from actors.disk import free_bytes
 from actors.ffmpeg import banner, failure
 from actors.ffmpeg.binary import FFmpeg
-from actors.ffmpeg.child import Child, exit_status, kill, strays
+from actors.ffmpeg.child import Child, exit_status, is_unlocked, kill_strays
 from actors.ffmpeg.command import Length, accepts_damage, argv, expected_length, partial_path, probe_argv
 from actors.ffmpeg.failure import error
-from actors.ffmpeg.probe import Findings, Unproved, examine
+from actors.ffmpeg.patience import Partial
+from actors.ffmpeg.probe import Findings, Unproved, describe, examine
 from actors.ffmpeg.progress import Block, Meter, ProgressFile
 from actors.ffmpeg.workspace import Workspace
 from actors.jobs.model import FileIdentity
 from actors.mail import Facts
 from bus import messages as m
+
+NUMBERS = itertools.count()
+
+FINISHING_BYTES = 4096
+"""Of stderr, in which FFmpeg's last words before it finishes a file stand; it says little after them."""
+
+
+CODES = {
+    errno.ENOSPC: "disk_full", errno.EDQUOT: "disk_full", errno.EFBIG: "disk_full", errno.ENOMEM: "no_memory",
+    errno.EACCES: "permission", errno.EPERM: "permission", errno.EROFS: "permission",
+}  # fmt: skip
+"""What a failed system call of ours is called in a job's error."""
+
+NO_SYNC = (errno.EINVAL, errno.EACCES, errno.EPERM, errno.ENOSYS)
+"""How a file system, or a folder that may not be read, says that a folder cannot be synced."""
 
 
 class RunFailed(Exception):
@@ -32,11 +51,12 @@ class RunFailed(Exception):
 
 
 class Report(NamedTuple):
-    """FFmpeg's newest report, how far that is (0 to 1), and the seconds that are left."""
+    """FFmpeg's newest report, how far that is (0 to 1), the seconds that are left, and whether it only finishes up."""
 
     block: Block
     progress: float | None
     eta: float | None
+    finishing: bool
 
 
 class Verdict(Enum):
@@ -65,13 +85,20 @@ def file_identity(stat: os.stat_result) -> FileIdentity:
 
 
 class Run:
-    """The files and the child of one run. Used by one thread, the Render actor's."""
+    """The files and the child of one run. Used by one thread, the Render actor's.
+
+    Attributes:
+        index: which of the job's outputs.
+        number: what tells this object from every other of this process, for timers that outlive one.
+
+    """
 
     def __init__(self, ffmpeg: FFmpeg, work: Path, job_id: str, run: int, spec: m.JobSpec, index: int) -> None:
         self.index = index
+        self.number = next(NUMBERS)
         self.workspace = Workspace.of(work, job_id, run, index)
         self.target = Path(spec.outputs[index].path)
-        self.partial = Path(partial_path(str(self.target), job_id, index))
+        self.partial = Path(partial_path(str(self.target), job_id, index, run))
         self.child: Child | None = None
         self.probe: subprocess.Popen[bytes] | None = None
         self._ffmpeg = ffmpeg
@@ -83,8 +110,28 @@ class Run:
 
     # ------------------------------------------------------------ beginning
 
+    def free_bytes(self) -> int:
+        """What the output's disk has room for. Raises `RunFailed` where its folder is gone."""
+        try:
+            return free_bytes(self.target.parent)
+        except OSError as failed:
+            raise RunFailed(
+                error("output_folder_missing", f"{self.target.parent} is gone since the job was submitted")
+            ) from failed
+
     def start(self) -> Child:
         """Check what may have changed since the submit, and start FFmpeg. Raises `RunFailed`."""
+        try:
+            self._check()
+            self.workspace.prepare(self.partial)
+            self.discard_partial()
+            command = argv(self._ffmpeg, self._spec, self.index, str(self.partial), str(self.workspace.progress))
+            self.child = Child.spawn(command, self.workspace)
+        except OSError as failed:
+            raise _os_failed("FFmpeg could not be started", failed) from failed
+        return self.child
+
+    def _check(self) -> None:
         for source in self._spec.inputs_of(self.index):
             file = file_of(source)
             if file is not None and not file.exists():
@@ -93,17 +140,6 @@ class Run:
             raise RunFailed(error("output_folder_missing", f"{self.target.parent} is gone since the job was submitted"))
         if not self._spec.overwrite and self.target.exists():
             raise RunFailed(error("output_exists", f"{self.target} has appeared since the job was submitted"))
-        try:
-            self.workspace.prepare()
-            self.discard_partial()
-            command = argv(self._ffmpeg, self._spec, self.index, str(self.partial), str(self.workspace.progress))
-            self.child = Child.spawn(command, self.workspace)
-        except OSError as failed:
-            code = {errno.ENOSPC: "disk_full", errno.EDQUOT: "disk_full", errno.ENOMEM: "no_memory"}
-            at = f"{failed.filename}: " if failed.filename else ""
-            known = code.get(failed.errno or 0, "unknown")
-            raise RunFailed(error(known, f"FFmpeg could not be started: {at}{failed.strerror}")) from failed
-        return self.child
 
     @property
     def was_started(self) -> bool:
@@ -116,10 +152,13 @@ class Run:
         return self.child
 
     def kill_strays(self) -> bool:
-        """SIGKILL what a dead shim has left of its group; True where there was any."""
-        found = strays(self.workspace)
-        kill(found)
-        return bool(found)
+        """SIGKILL what a dead shim has left; True where there was any. Raises OSError where that cannot be seen."""
+        return kill_strays(self.workspace)
+
+    @property
+    def is_deserted(self) -> bool:
+        """True where nothing of the run is left. Raises OSError where that cannot be seen."""
+        return is_unlocked(self.workspace)
 
     # ------------------------------------------------------------ while it runs
 
@@ -129,7 +168,9 @@ class Run:
         if not self._banner_read:
             self._read_banner()
         block = self._progress.read()
-        return Report(block, self._meter.progress(block.out_time), self._meter.eta(block.out_time, block.speed))
+        progress, eta = self._meter.progress(block.out_time), self._meter.eta(block.out_time, block.speed)
+        finishing = self._meter.is_at_end or banner.FINISHING in self.workspace.stderr_tail(FINISHING_BYTES)
+        return Report(block, progress, eta, finishing)
 
     def _read_banner(self) -> None:
         durations = banner.input_durations(self.workspace.stderr_text())
@@ -138,12 +179,13 @@ class Run:
             self._expected = expected_length(self._spec, self.index, durations)
             self._meter.total = self._expected.seconds if self._expected else None
 
-    def written(self) -> int:
-        """Bytes of the output so far."""
+    def written(self) -> Partial:
+        """What there is of the output so far."""
         try:
-            return self.partial.stat().st_size
+            stat = self.partial.stat()
         except OSError:
-            return 0
+            return Partial()
+        return Partial(stat.st_size, stat.st_mtime_ns)
 
     # ------------------------------------------------------------ after FFmpeg's end
 
@@ -168,16 +210,20 @@ class Run:
     def start_probe(self) -> subprocess.Popen[bytes]:
         """Let FFmpeg open what it has made. Raises `RunFailed` where there is nothing to open."""
         self.read_progress()
-        if self.written() == 0:
+        if self.written().size == 0:
             raise RunFailed(error("verify_failed", "FFmpeg left 0 but the output is empty or missing"))
-        with self.workspace.probe.open("wb") as said:
-            self.probe = subprocess.Popen(  # noqa: S603 # our own argv, without a shell
-                probe_argv(self._ffmpeg.path, str(self.partial)),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=said,
-                start_new_session=True,
-            )
+        try:
+            with self.workspace.probe.open("wb") as said:
+                self.probe = subprocess.Popen(  # noqa: S603 # our own argv, without a shell
+                    probe_argv(self._ffmpeg.path, str(self.partial)),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=said,
+                    cwd=self.workspace.folder,  # by which a later daemon finds one that hangs
+                    start_new_session=True,
+                )
+        except OSError as failed:
+            raise _os_failed("the output could not be opened for its proof", failed) from failed
         return self.probe
 
     def prove(self) -> Facts:
@@ -191,23 +237,29 @@ class Run:
         """
         last = self._progress.read()
         try:
-            findings = examine(
-                str(self.target),
-                self.partial.stat().st_size,
-                self.workspace.probe.read_text(errors="replace"),
-                self.workspace.stderr_text(),
-                last,
-                self._expected,
-                damage_is_accepted=accepts_damage(self._spec, self.index),
-            )
+            findings = self._examine(last)
             self._sync(self.partial)
+            facts = self._facts(findings, last)
+            self.workspace.save_proof(Proof(facts))
         except Unproved as unproved:
             raise RunFailed(unproved.error) from None
         except OSError as failed:
-            raise self._io_failed(failed) from failed
-        facts = self._facts(findings, last)
-        self.workspace.save_proof(Proof(facts))
+            raise _os_failed("the output could not be proved", failed) from failed
         return facts
+
+    def _examine(self, last: Block) -> Findings:
+        said = self.workspace.probe.read_text(errors="replace")
+        if self._spec.outputs[self.index].verify == "none":
+            return describe(said)
+        return examine(
+            str(self.target),
+            self.partial.stat().st_size,
+            said,
+            self.workspace.stderr_text(),
+            last,
+            self._expected,
+            damage_is_accepted=accepts_damage(self._spec, self.index),
+        )
 
     def _facts(self, findings: Findings, last: Block) -> Facts:
         stat = self.partial.stat()
@@ -233,11 +285,18 @@ class Run:
                 else:
                     self._link()
             self.discard_partial()
-            self._sync(self.target.parent)
+            self._sync_folder()
         except FileExistsError:
             raise RunFailed(error("output_exists", f"{self.target} has appeared while the job ran")) from None
         except OSError as failed:
-            raise self._io_failed(failed) from failed
+            self._take_back(facts)
+            raise _os_failed("the output could not be put in place", failed) from failed
+
+    def _take_back(self, facts: Facts) -> None:
+        """The output is not to be trusted to be on disk: it does not stand under its name either."""
+        with contextlib.suppress(OSError):
+            if self._is_published(facts):
+                self.target.unlink()
 
     def _link(self) -> None:
         """A rename that fails where the name is taken. A filesystem without links gets a check and a rename."""
@@ -252,10 +311,13 @@ class Run:
 
     def _is_published(self, facts: Facts) -> bool:
         try:
-            stat = self.target.stat()
+            found = file_identity(self.target.stat())
         except FileNotFoundError:
             return False
-        return (stat.st_dev, stat.st_ino) == (facts.file.device, facts.file.inode)
+        # Some network file systems give a file another number when it is renamed.
+        return (found.device, found.inode) == (facts.file.device, facts.file.inode) or (
+            (found.size, found.mtime_ns) == (facts.file.size, facts.file.mtime_ns)
+        )
 
     def proof(self) -> Facts | None:
         """The proof that an earlier daemon noted, where the file it speaks of is there under either name."""
@@ -263,9 +325,9 @@ class Run:
             facts = msgspec.json.decode(self.workspace.proof.read_bytes(), type=Proof).facts
         except (FileNotFoundError, msgspec.DecodeError):
             return None
-        if self._is_published(facts):
-            return facts
         try:
+            if self._is_published(facts):
+                return facts
             return facts if file_identity(self.partial.stat()) == facts.file else None
         except OSError:
             return None
@@ -277,14 +339,24 @@ class Run:
                 os.killpg(self.probe.pid, signal.SIGKILL)
             self.probe.wait()
 
-    def clean_up(self) -> None:
-        """Leave nothing of a run that came to no output: no FIFO, no partial file."""
-        self.workspace.remove_fifo()
-        self.discard_partial()
+    def clean_up(self) -> list[str]:
+        """Leave nothing of a run that came to no output: no FIFO, no partial file; the paths that were removed.
 
-    def discard_partial(self) -> None:
-        """Remove the partial file, if there is one."""
-        self.partial.unlink(missing_ok=True)
+        Raises:
+            OSError: the partial file cannot be removed.
+
+        """
+        removed = [str(self.partial)] if self.discard_partial() else []
+        self.workspace.remove_fifo()
+        return removed
+
+    def discard_partial(self) -> bool:
+        """Remove the partial file; True where there was one."""
+        try:
+            self.partial.unlink()
+        except FileNotFoundError:
+            return False
+        return True
 
     @staticmethod
     def _sync(path: Path) -> None:
@@ -294,7 +366,16 @@ class Run:
         finally:
             os.close(descriptor)
 
-    @staticmethod
-    def _io_failed(failed: OSError) -> RunFailed:
-        code = "disk_full" if failed.errno in (errno.ENOSPC, errno.EDQUOT) else "unknown"
-        return RunFailed(error(code, f"the output could not be put in place: {failed.filename}: {failed.strerror}"))
+    def _sync_folder(self) -> None:
+        """Put the new name on disk. Where a folder cannot be synced at all, the file system does it in its own time."""
+        try:
+            self._sync(self.target.parent)
+        except OSError as failed:
+            if failed.errno not in NO_SYNC:
+                raise
+
+
+def _os_failed(what: str, failed: OSError) -> RunFailed:
+    """What a job is to say of a system call that failed."""
+    at = f"{failed.filename}: " if failed.filename else ""
+    return RunFailed(error(CODES.get(failed.errno or 0, "unknown"), f"{what}: {at}{failed.strerror}"))

@@ -219,7 +219,7 @@ def test_a_probe_that_hangs_is_ended(runs: Runs, tmp_path: Path) -> None:
     hanging.chmod(0o755)
     runs.program = FFmpeg(str(hanging), "9.0")
     run = runs.make(source("x", "-f", "lavfi"), "o.mp4")
-    run.workspace.prepare()
+    run.workspace.prepare(run.partial)
     run.workspace.stderr.touch()
     run.partial.write_bytes(b"x")
     probe = run.start_probe()
@@ -280,7 +280,7 @@ def test_a_folder_that_has_gone_meanwhile_is_told_of(runs: Runs, clips: Clips) -
 
 def test_a_progress_file_that_grows_takes_no_more_disk(runs: Runs) -> None:
     run = runs.make(source("x", "-f", "lavfi"), "o.mp4")
-    run.workspace.prepare()
+    run.workspace.prepare(run.partial)
     run.workspace.stderr.touch()
     for number in range(1, 9):
         block = f"frame={number}\nout_time_us={number}000000\nprogress=continue\n"

@@ -50,7 +50,8 @@ echo 'progress=end' >>"$progress"
 exit 0
 """,
     "flaky": """\
-if mkdir "$TEST_BASE/failed-${output##*/}" 2>/dev/null; then exit 1; fi
+name=${output##*/}
+if mkdir "$TEST_BASE/failed-${name%-*}" 2>/dev/null; then exit 1; fi
 exec "$FFMPEG" "$@"
 """,
     "doomed": """\
