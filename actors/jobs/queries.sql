@@ -16,7 +16,8 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: job_update
 UPDATE jobs SET seq = ?, status = ?, phase = ?, priority = ?, rank = ?, started_at = ?, finished_at = ?,
-    cancelled_at = ?, expires_at = ?, attempts = ?, attempts_base = ?, runs = ?, cancel = ?, error = ?, deleting = ?
+    cancelled_at = ?, expires_at = ?, attempts = ?, attempts_base = ?, runs = ?, cancel = ?, error = ?, deleting = ?,
+    not_before = ?, low_folder = ?, expires_after = ?
 WHERE number = ?;
 
 -- name: job_delete
@@ -32,13 +33,34 @@ SELECT * FROM jobs WHERE status = 'processing' ORDER BY number;
 SELECT * FROM jobs WHERE deleting IS NOT NULL ORDER BY number;
 
 -- name: jobs_expired
-SELECT id FROM jobs WHERE expires_at <= ? AND deleting IS NULL ORDER BY expires_at LIMIT ?;
+SELECT id FROM jobs WHERE expires_after <= ? AND deleting IS NULL ORDER BY expires_after LIMIT ?;
+
+-- name: kept_bytes
+SELECT ifnull(sum(outputs.size), 0) FROM outputs INDEXED BY outputs_kept JOIN jobs ON jobs.number = outputs.job
+WHERE outputs.file IS NOT NULL AND jobs.finished_at IS NOT NULL AND jobs.deleting IS NULL
+    AND json_extract(CAST(jobs.spec AS TEXT), '$.keep_files') = 0;
+
+-- name: evictable
+SELECT jobs.id, sum(outputs.size) FROM outputs INDEXED BY outputs_kept JOIN jobs ON jobs.number = outputs.job
+WHERE outputs.file IS NOT NULL AND jobs.finished_at IS NOT NULL AND jobs.deleting IS NULL
+    AND json_extract(CAST(jobs.spec AS TEXT), '$.keep_files') = 0
+GROUP BY jobs.number ORDER BY jobs.seq LIMIT ?;
 
 -- name: job_ids
 SELECT id FROM jobs WHERE id = ?;
 
--- name: next_queued
-SELECT * FROM jobs INDEXED BY jobs_queue WHERE status = 'queued' ORDER BY priority DESC, rank LIMIT 1;
+-- name: next_ready
+SELECT * FROM jobs INDEXED BY jobs_ready WHERE status = 'queued' AND not_before IS NULL AND low_folder IS NULL
+ORDER BY priority DESC, rank LIMIT 1;
+
+-- name: jobs_not_before
+SELECT * FROM jobs WHERE not_before IS NOT NULL ORDER BY number;
+
+-- name: low_folders
+SELECT DISTINCT low_folder FROM jobs WHERE low_folder IS NOT NULL;
+
+-- name: room_found
+UPDATE jobs SET low_folder = NULL WHERE low_folder = ?;
 
 -- name: front_of_queue
 SELECT priority, rank FROM jobs INDEXED BY jobs_queue WHERE status = 'queued' ORDER BY priority DESC, rank LIMIT 1;
@@ -92,6 +114,16 @@ SELECT body FROM events WHERE seq > ? ORDER BY seq LIMIT ?;
 
 -- name: events_of_job_after
 SELECT body FROM events WHERE job_id = ? AND seq > ? ORDER BY seq LIMIT ?;
+
+-- name: events_oldest
+SELECT seq, body FROM events WHERE seq < (SELECT max(seq) FROM events) ORDER BY seq LIMIT ?;
+
+-- name: events_prune
+DELETE FROM events WHERE seq <= ?;
+
+-- name: audit_prune
+DELETE FROM audit WHERE seq <= (SELECT max(seq) FROM (SELECT seq, at FROM audit WHERE seq > 0 ORDER BY seq LIMIT ?2)
+    WHERE at < ?1) AND seq < (SELECT max(seq) FROM audit);
 
 -- name: seq_bounds
 SELECT (SELECT min(seq) FROM events), ifnull((SELECT max(seq) FROM events), 0);

@@ -39,12 +39,14 @@ def migrations() -> list[str]:
 def load_job(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Job:
     """A row of `jobs` and its rows of `outputs`."""
     (number, job_id, seq, status, phase, priority, rank, name, session, spec, submitted_by, created_at, started_at,
-     finished_at, cancelled_at, expires_at, attempts, attempts_base, runs, cancel, error, deleting) = row  # fmt: skip
+     finished_at, cancelled_at, expires_at, attempts, attempts_base, runs, cancel, error, deleting,
+     not_before, low_folder, expires_after) = row  # fmt: skip
     return Job(
         number=number, id=job_id, seq=seq, status=status, phase=phase, priority=priority, rank=rank, name=name,
         session=session, spec_json=spec, submitted_by=submitted_by, created_at=created_at, started_at=started_at,
         finished_at=finished_at, cancelled_at=cancelled_at, expires_at=expires_at, attempts=attempts,
-        attempts_base=attempts_base, runs=runs,
+        attempts_base=attempts_base, runs=runs, not_before=not_before, low_folder=low_folder,
+        expires_after=expires_after,
         cancel=decode_optional(cancel, CancelWish),
         error=decode_optional(error, m.ErrorView),
         deleting=decode_optional(deleting, Deleting),

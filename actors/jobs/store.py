@@ -1,36 +1,20 @@
 """The store: one SQLite file that only the Queue writes. What a transaction has written is on disk when it ends."""
 
-import os
 import sqlite3
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from actors.jobs.database import FILE_NAME, StoreUnusable, check, connect, damaged, unavailable
 from actors.jobs.model import Job, Output
 from actors.jobs.sql import encode_optional, load_job, migrations, queries
 from actors.jobs.states import is_active
-
-FILE_NAME = "rushes.sqlite3"
-
-BUSY_SECONDS = 5.0
-"""How long SQLite waits for another process' lock (an operator's `sqlite3` shell) before a commit is refused."""
+from bus.codec import decode_event
 
 PRUNE_BATCH = 1000
 """Old commands removed in one transaction: some milliseconds' work."""
-
-
-class StoreError(Exception):
-    """Something is wrong with the store."""
-
-
-class StoreUnavailable(StoreError):
-    """It could not be written now: the disk is full or failing, or another process holds its lock."""
-
-
-class StoreUnusable(StoreError):
-    """The file is no store of this version; the message says what to do."""
 
 
 class CommandRecord(NamedTuple):
@@ -74,22 +58,12 @@ class CommandRow(NamedTuple):
     reply: bytes
 
 
-def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    """A connection for the calling thread."""
-    mode = "ro" if read_only else "rwc"
-    uri = f"file:{sqlite_quote(path)}?mode={mode}"
-    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, cached_statements=256)
-    connection.execute("PRAGMA foreign_keys = ON")
-    return connection
-
-
-def sqlite_quote(path: Path) -> str:
-    """A path as the file part of a SQLite URI (sqlite.org/uri.html: `%`, `?` and `#` are escaped)."""
-    return os.fspath(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-
-
 class Store:
     """Opened, used and closed by one thread. Every method that writes belongs within a `transaction`.
+
+    Args:
+        folder: where the file is, or is made.
+        check_seconds: look for damage first, for so long; `checked` says whether all was seen.
 
     Raises:
         StoreUnusable: the file is damaged, or of a newer Rushes.
@@ -97,17 +71,20 @@ class Store:
 
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, check_seconds: float | None = None) -> None:
         self.path = folder / FILE_NAME
+        self.checked = False
         with ExitStack() as on_failure:
             try:
                 self._connection = connect(self.path, read_only=False)
                 on_failure.callback(self._connection.close)
+                if check_seconds is not None:
+                    self.checked = check(self._connection, self.path, check_seconds)
                 self._migrate()
             except sqlite3.OperationalError as error:
-                raise StoreUnavailable(f"{self.path}: {error}") from error
+                raise unavailable(self.path, error) from error
             except sqlite3.DatabaseError as error:
-                raise StoreUnusable(f"{self.path} is damaged ({error}); restore a backup, or move it away") from error
+                raise damaged(self.path, error) from error
             on_failure.pop_all()
         self._queries = queries()
 
@@ -139,6 +116,7 @@ class Store:
 
         Raises:
             StoreUnavailable: the disk or a lock did not let it.
+            StoreUnusable: the file is damaged.
 
         """
         try:
@@ -146,10 +124,23 @@ class Store:
             yield
             self._connection.execute("COMMIT")
         except sqlite3.OperationalError as error:
-            raise StoreUnavailable(f"{self.path}: {error}") from error
+            raise unavailable(self.path, error) from error
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, (sqlite3.IntegrityError, sqlite3.ProgrammingError)):
+                raise  # a defect of ours, not of the file
+            raise damaged(self.path, error) from error
         finally:
             if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+                with suppress(sqlite3.OperationalError):  # a failing disk; SQLite rolls back when it is next opened
+                    self._connection.execute("ROLLBACK")
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """For what only reads, outside of a transaction. Raises `StoreUnavailable`."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise unavailable(self.path, error) from error
 
     def _execute(self, name: str, *values: Any) -> sqlite3.Cursor:
         return self._connection.execute(self._queries[name], values)
@@ -193,7 +184,8 @@ class Store:
         self._execute(
             "job_update", job.seq, job.status, job.phase, job.priority, job.rank, job.started_at, job.finished_at,
             job.cancelled_at, job.expires_at, job.attempts, job.attempts_base, job.runs, encode_optional(job.cancel),
-            encode_optional(job.error), encode_optional(job.deleting), job.number,
+            encode_optional(job.error), encode_optional(job.deleting), job.not_before, job.low_folder,
+            job.expires_after, job.number,
         )  # fmt: skip
         active = int(is_active(job.status))
         for o in outputs:
@@ -219,14 +211,26 @@ class Store:
         """The jobs that are to be removed."""
         return self._jobs("jobs_deleting")
 
-    def expired(self, now: str, limit: int) -> list[str]:
-        """The ids of jobs whose time is over, the longest gone first."""
+    def expired(self, now: float, limit: int) -> list[str]:
+        """The ids of jobs whose time is over by the steady clock, the longest gone first."""
         return [job_id for (job_id,) in self._execute("jobs_expired", now, limit)]
 
-    def next_queued(self) -> Job | None:
-        """The job that is to start next."""
-        row = self._execute("next_queued").fetchone()
+    def next_ready(self) -> Job | None:
+        """The job that is to start next: the first in the queue that waits for nothing else."""
+        row = self._execute("next_ready").fetchone()
         return None if row is None else load_job(self._connection, row)
+
+    def not_before(self) -> list[Job]:
+        """The jobs that wait for a moment."""
+        return self._jobs("jobs_not_before")
+
+    def low_folders(self) -> set[str]:
+        """The folders that jobs wait for."""
+        return {folder for (folder,) in self._execute("low_folders")}
+
+    def room_found(self, folder: str) -> None:
+        """No job waits for this folder any more."""
+        self._execute("room_found", folder)
 
     def _jobs(self, name: str) -> list[Job]:
         rows = self._execute(name).fetchall()
@@ -274,6 +278,10 @@ class Store:
         """The seq of the last durable event."""
         return int(self._execute("seq_bounds").fetchone()[1])
 
+    def events_of(self, job_id: str) -> list[bytes]:
+        """The durable events of a job, as published."""
+        return [body for (body,) in self._execute("events_of_job_after", job_id, 0, -1)]
+
     def command(self, asked_by: str, command_id: str) -> CommandRecord | None:
         """The command of that id that this identity sent before."""
         row = self._execute("command_find", asked_by, command_id).fetchone()
@@ -292,6 +300,30 @@ class Store:
     def prune_commands(self, before: str) -> int:
         """Forget some of the commands older than `before`; how many."""
         return self._execute("commands_prune", before, PRUNE_BATCH).rowcount
+
+    def prune_history(self, before: str) -> None:
+        """Forget some of the events and audit entries older than `before`, always the oldest and never the last.
+
+        So what is left has no gap, and no number is ever given again.
+        """
+        limit = 1
+        while True:
+            rows = self._execute("events_oldest", limit).fetchall()
+            old = [seq for seq, body in rows if decode_event(body).at < before]
+            if limit == PRUNE_BATCH or not old:
+                break
+            limit = PRUNE_BATCH  # there is something to prune: take a whole batch
+        if old:
+            self._execute("events_prune", old[-1])
+        self._execute("audit_prune", before, PRUNE_BATCH)
+
+    def kept_bytes(self) -> int:
+        """What the files of finished jobs take that are to go with them. Reads every kept output: some µs each."""
+        return int(self._one("kept_bytes"))
+
+    def evictable(self, limit: int) -> list[tuple[str, int]]:
+        """The ids of finished jobs whose files are to go with them, and their bytes, the first to end first."""
+        return self._execute("evictable", limit).fetchall()
 
     def unknown(self, ids: list[str]) -> list[str]:
         """Those of `ids` that are no job's."""

@@ -9,20 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from actors.jobs import database
 from actors.jobs import store as store_module
+from actors.jobs.database import FILE_NAME, StoreError, StoreUnavailable, StoreUnusable, connect
 from actors.jobs.model import CancelWish, Deleting, FileIdentity, Job, Output, new_job_id, timestamp
 from actors.jobs.sql import migrations, queries
-from actors.jobs.store import (
-    FILE_NAME,
-    AuditRow,
-    CommandRow,
-    EventRow,
-    Store,
-    StoreError,
-    StoreUnavailable,
-    StoreUnusable,
-    connect,
-)
+from actors.jobs.store import AuditRow, CommandRow, EventRow, Store
 from bus import messages as m
 
 SPEC = m.JobSpec(inputs=(m.Input("/in"),), outputs=(m.Output("/a"), m.Output("/b")), session="s")
@@ -122,7 +114,7 @@ def test_a_damaged_file_is_refused_with_what_to_do(tmp_path: Path, place: int) -
     content = bytearray(file.read_bytes())
     content[place : place + 64] = bytes(byte ^ 0xFF for byte in content[place : place + 64])
     file.write_bytes(content)
-    with pytest.raises(StoreUnusable, match=r"is damaged .*; restore a backup, or move it away"):
+    with pytest.raises(StoreUnusable, match=r"is damaged .*put a backup in its place"):
         Store(tmp_path)
 
 
@@ -188,7 +180,7 @@ def test_a_transaction_that_raises_leaves_nothing(tmp_path: Path, store: Store, 
 def test_while_somebody_else_writes_the_store_is_unavailable_and_afterwards_it_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "BUSY_SECONDS", 0.01)
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.01)
     with closing(Store(tmp_path)) as store:
         with locked(tmp_path), pytest.raises(StoreUnavailable, match="locked"):
             added(store, a_job(1))
@@ -248,7 +240,7 @@ def test_the_queue_is_by_priority_then_by_rank(store: Store) -> None:
     jobs = [a_job(1), a_job(2, priority=5), a_job(3, priority=5, rank=-1), a_job(4, priority=-5)]
     added(store, *jobs)
     assert [store.position(job) for job in jobs] == [3, 2, 1, 4]
-    assert store.next_queued() == jobs[2]
+    assert store.next_ready() == jobs[2]
     assert store.front() == (5, -1)
     assert store.queued_by_priority() == {0: 1, 5: 2, -5: 1}
 
@@ -290,7 +282,7 @@ def plan(folder: Path, sql: str) -> str:
 @pytest.mark.parametrize(
     ("name", "index"),
     [
-        ("next_queued", "jobs_queue"),
+        ("next_ready", "jobs_ready"),
         ("front_of_queue", "jobs_queue"),
         ("count_before", "jobs_queue (priority=? AND rank<?)"),
         ("count_higher", "jobs_queue (priority>?)"),
@@ -302,7 +294,9 @@ def plan(folder: Path, sql: str) -> str:
         ("list_session_oldest", "jobs_session (session=? AND number>?)"),
         ("jobs_processing", "jobs_status (status=?)"),
         ("jobs_deleting", "jobs_deleting"),
-        ("jobs_expired", "jobs_expiry (expires_at<?)"),
+        ("jobs_expired", "jobs_expiry (expires_after<?)"),
+        ("jobs_not_before", "jobs_not_before"),
+        ("room_found", "jobs_low_folder (low_folder=?)"),
         ("taken_by", "outputs_taken (target=?)"),
         ("job_by_id", "sqlite_autoindex_jobs_1 (id=?)"),
         ("list_prefix", "sqlite_autoindex_jobs_1 (id>? AND id<?)"),

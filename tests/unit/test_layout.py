@@ -17,7 +17,13 @@ MAX_LINES = 400
 ROOMS = {
     "zmq": ["bus/*.py"],
     "msgpack": ["bus/codec.py"],
-    "sqlite3": ["actors/jobs/store.py", "actors/jobs/sql.py", "actors/archive.py"],
+    "sqlite3": [
+        "actors/jobs/database.py",
+        "actors/jobs/store.py",
+        "actors/jobs/sql.py",
+        "actors/archive.py",
+        "actors/backup.py",
+    ],
     "subprocess": ["actors/ffmpeg/*.py", "cli/demo*.py"],
     "pykka": ["actors/*.py"],
     "structlog": ["actors/logs.py"],

@@ -1,0 +1,94 @@
+"""Keeps the store usable: on a full disk it gives up its reserve, and after a failure it opens the store anew."""
+
+from pathlib import Path
+from typing import Any
+
+from actors.disk import Reserve
+from actors.jobs.database import StoreFailing, StoreUnavailable, damaged
+from actors.jobs.ledger import Ledger
+from actors.jobs.store import Store
+from bus import messages as m
+
+RESERVE_FILE = "reserve"
+
+SMALL = (m.Cancel, m.Delete, m.Drain, m.Resume, m.Shutdown)
+"""The changes that a full disk's reserve is for: they end things, or make room."""
+
+
+class Keeper:
+    """Of the Queue's store and what the Queue remembers of it. Used by one thread.
+
+    Args:
+        data: the folder of the store.
+        log: where it tells of what it does.
+        retry_delay: see `Ledger`.
+        stop_seconds: see `Ledger`.
+
+    Raises:
+        StoreError: the store cannot be opened.
+
+    """
+
+    def __init__(self, data: Path, log: Any, retry_delay: float, stop_seconds: float) -> None:
+        self._data = data
+        self._log = log
+        self._reserve = Reserve(data / RESERVE_FILE)
+        self._reserve.take()
+        self._must_reopen = False
+        self.is_full = False
+        self.store = Store(data)
+        self.ledger = Ledger(self.store, retry_delay, stop_seconds)
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self.store.close()
+
+    def ready(self) -> None:
+        """Before each transaction: a disk that failed may have lost what it said it had, so see that it has not.
+
+        Raises:
+            StoreUnavailable: it cannot be opened yet.
+            StoreUnusable: something that was acknowledged is gone.
+
+        """
+        if not self._must_reopen:
+            return
+        fresh = Store(self._data)
+        self.store.close()
+        self.store = fresh
+        with self.store.reading():
+            if self.store.last_seq() < self.ledger.committed_seq:
+                raise damaged(self.store.path, f"event {self.ledger.committed_seq} was acknowledged and is gone")
+            self.ledger.reload(self.store)
+        self._must_reopen = False
+        self._log.warning("store_reopened", last_seq=self.ledger.seq)
+
+    def turn_failed(self, stopping: m.ShutdownMode | None, error: StoreUnavailable | None = None) -> None:
+        """Forget what a turn that was not to be had changed; `stopping` is what it found."""
+        self.ledger.stopping = stopping
+        self._must_reopen = self._must_reopen or isinstance(error, StoreFailing)
+        if not self._must_reopen:
+            try:
+                with self.store.reading():
+                    self.ledger.reload(self.store)
+            except StoreUnavailable:
+                self._must_reopen = True
+
+    # ------------------------------------------------------------ a full disk
+
+    def begin_full(self) -> None:
+        """Give up the reserve; from now on only what ends things or makes room is taken."""
+        if not self.is_full:
+            self._log.error("store_full", path=str(self._data))
+        self.is_full = True
+        self._reserve.release()
+
+    def look_for_room(self) -> None:
+        """Go back to normal where the disk has room again."""
+        if self.is_full and self._reserve.take():
+            self.is_full = False
+            self._log.info("store_has_room", path=str(self._data))
+
+    def can_afford(self, command: m.AnyCommand) -> bool:
+        """True where there is room for a command."""
+        return not self.is_full or isinstance(command, SMALL)
