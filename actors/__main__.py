@@ -9,9 +9,9 @@ import click
 
 from actors import logs
 from actors.config import Config, ConfigError, load
-from actors.daemon import EXIT_FAILED, CannotStart, Daemon
+from actors.daemon import EXIT_FAILED, CannotStart, Daemon, block_signals
 from actors.ffmpeg.binary import FFmpegMissing
-from actors.jobs.store import StoreError
+from actors.jobs.database import StoreError
 from bus.errors import BadAddress
 
 USAGE_ERROR = 2
@@ -23,6 +23,7 @@ USAGE_ERROR = 2
 @click.option("--slots", type=int, metavar="N", help="Jobs at once; default: the cores (RUSHES_SLOTS).")
 @click.option("--ffmpeg", metavar="PATH", help="Else the one on PATH, else a bundled one (RUSHES_FFMPEG).")
 @click.option("--grace", type=float, metavar="SECONDS", help="Between q, SIGTERM and SIGKILL (RUSHES_GRACE).")
+@click.option("--min-free", metavar="SIZE", help="Room below which no output begins, such as 2GB (RUSHES_MIN_FREE).")
 @click.option(
     "--log-format",
     type=click.Choice(["json", "console"]),
@@ -42,13 +43,16 @@ def main(config: Path | None, **given: Any) -> None:
     \b
     Example: rushes serve --data /var/lib/rushes --bus ipc:///run/rushes --slots 4
     """
+    block_signals()
     try:
         settings = load(given, config)
     except ConfigError as error:
         click.echo(f"rushes: {error}", err=True)
         sys.exit(USAGE_ERROR)
     logs.configure(settings.log_format, settings.log_level)
-    sys.exit(serve(settings))
+    status = serve(settings)
+    logs.close()
+    sys.exit(status)
 
 
 def serve(settings: Config) -> int:
@@ -60,6 +64,7 @@ def serve(settings: Config) -> int:
     except (CannotStart, FFmpegMissing, StoreError, BadAddress) as error:
         if settings.log_format == "json":
             log.error("daemon_failed", error=str(error))  # for whoever reads the log; the next line is for people
+        logs.close()
         click.echo(f"rushes: {error}", err=True)
         return EXIT_FAILED
 

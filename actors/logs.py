@@ -5,7 +5,9 @@
 
 import contextlib
 import logging
+import queue
 import sys
+import threading
 from collections.abc import MutableMapping
 from typing import Any, Literal, TextIO, cast
 
@@ -18,6 +20,7 @@ CATALOGUE: dict[str, str] = {
     "ffmpeg_found": "which FFmpeg will be used: path, version",
     "daemon_ready": "commands are taken",
     "daemon_stopping": "an ordered stop began: mode, by whom, by which signal",
+    "stop_overdue": "an ordered stop took too long; what still runs is left for the next daemon: jobs",
     "daemon_stopped": "everything has ended in order: exit status",
     "daemon_failed": "the daemon ends because it cannot go on: why",
     "actor_died": "an actor ended with an error: address, error, traceback",
@@ -30,6 +33,12 @@ CATALOGUE: dict[str, str] = {
     "command_failed": "a defect showed while it was handled; nothing was changed: traceback",
     "reply_dropped": "a client did not take its reply: why",
     "store_unavailable": "a transaction could not be written, nothing of it was changed: error",
+    "store_reopened": "after the disk had failed, the store was opened anew and holds all that was acknowledged",
+    "store_full": "the disk of the data folder is full: only cancel, delete, drain, resume and shutdown are taken",
+    "store_has_room": "it has room again, and all commands are taken",
+    "store_damaged": "the store cannot be trusted; the daemon ends, its children run on: what to do",
+    "backup_made": "a copy of the store: path, size",
+    "backup_failed": "no copy of the store could be made: path, error",
     # jobs
     "job_started": "a job got a slot: run, attempt",
     "output_started": "FFmpeg was started for an output: output, run",
@@ -41,14 +50,23 @@ CATALOGUE: dict[str, str] = {
     "job_cancelled": "a job was cancelled and its process group is empty: by, reason",
     "job_deleted": "a job is gone: removed, missing, failed",
     "job_expired": "a job's time was over and it is gone: removed, missing, failed",
+    "disk_low": "a disk has too little room for another output, and jobs for it wait: path, free, floor",
+    "disk_ok": "it has room again: path, free",
     # renders
     "child_started": "a process group was made: pid, output, run",
     "child_adopted": "a child of an earlier daemon was found and taken over: pid, output, run",
     "child_lost": "a child of an earlier daemon could not be taken over: output, run, why",
     "child_ended": "a process group is empty: pid, output, run, exit_status",
     "leftover_removed": "a file that a crash had left was removed: path",
+    "log_lines_dropped": "the log's reader was too slow for so many lines before this one: lines",
     "leftover_kept": "a file that a crash had left could not be removed: path, error",
 }
+
+MAX_WAITING_LINES = 10_000
+"""Lines that wait for a slow terminal or pipe: some megabytes, some seconds of a flood."""
+
+CLOSE_SECONDS = 1.0
+"""What the last lines may take at the end."""
 
 Level = Literal["debug", "info", "warning", "error"]
 
@@ -72,22 +90,61 @@ def _json(line: MutableMapping[str, Any], **_options: object) -> str:
     return msgspec.json.encode(line, enc_hook=repr).decode()
 
 
-class _Stderr:
-    """stderr, whose loss (a closed pipe, a full disk) is no reason to lose a job."""
+class Writer:
+    """Writes lines to a stream in a thread of its own: a terminal or a pipe that nobody reads holds up nobody.
+
+    Any thread may write. Lines beyond those that wait are dropped, and counted: the next line that is written says how
+    many. A stream that is gone (a closed pipe, a full disk) is no reason to lose a job.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lines: queue.Queue[str | None] = queue.Queue(MAX_WAITING_LINES)
+        self._dropped = 0
+        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+        self._thread.start()
 
     def write(self, text: str) -> None:
-        """Write what can be written."""
-        with contextlib.suppress(OSError, ValueError):
-            sys.stderr.write(text)
+        """Take a line, or drop it."""
+        try:
+            self._lines.put_nowait(text)
+        except queue.Full:
+            self._dropped += 1  # a race may lose a count; the line says "some", not a sum to be relied on
 
     def flush(self) -> None:
-        """Hand it on."""
-        with contextlib.suppress(OSError, ValueError):
-            sys.stderr.flush()
+        """There is nothing to hand on: the thread does."""
+
+    def close(self) -> None:
+        """Write what waits, as far as the stream takes it within a moment."""
+        with contextlib.suppress(queue.Full):
+            self._lines.put(None, timeout=CLOSE_SECONDS)
+        self._thread.join(CLOSE_SECONDS)
+
+    def _run(self) -> None:
+        log = logger(actor="main")
+        while (text := self._lines.get()) is not None:
+            with contextlib.suppress(OSError, ValueError):
+                self._stream.write(text)
+                if self._lines.empty():
+                    self._stream.flush()
+            if self._dropped and not self._lines.full():
+                dropped, self._dropped = self._dropped, 0
+                log.warning("log_lines_dropped", lines=dropped)
+
+
+_writers: list[Writer] = []
+
+
+def close() -> None:
+    """Let the last lines out; the end of the process."""
+    while _writers:
+        _writers.pop().close()
 
 
 def configure(form: Literal["json", "console"], level: Level) -> None:
     """Set up the log of this process, to stderr. Once, before any actor."""
+    writer = Writer(sys.stderr)
+    _writers.append(writer)
     shared: list[Any] = [
         structlog.processors.add_log_level,
         _check_name,
@@ -102,7 +159,7 @@ def configure(form: Literal["json", "console"], level: Level) -> None:
     structlog.configure(
         processors=shared + renderer,
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _Stderr())),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", writer)),
         cache_logger_on_first_use=True,
     )
     # pykka logs a dead actor by itself; base.py tells the Supervisor, whose line says more.

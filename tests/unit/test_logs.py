@@ -3,7 +3,8 @@
 import ast
 import io
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr
 from fnmatch import fnmatch
 from functools import cache
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from actors import logs
+
+Configure = Callable[..., None]
 
 ROOT = Path(__file__).parents[2]
 LEVELS = {"debug", "info", "warning", "error", "critical", "exception"}
@@ -56,28 +59,52 @@ def test_every_entry_says_what_it_means() -> None:
     assert all(logs.CATALOGUE.values())
 
 
+@pytest.fixture
+def configure() -> Iterator[Configure]:
+    """Sets up the log for one test."""
+    yield logs.configure
+    logs.close()
+
+
 @pytest.mark.parametrize("form", ["json", "console"])
-def test_a_name_that_is_not_in_the_catalogue_is_a_defect(form: str) -> None:
-    logs.configure("json" if form == "json" else "console", "info")
+def test_a_name_that_is_not_in_the_catalogue_is_a_defect(form: str, configure: Configure) -> None:
+    configure("json" if form == "json" else "console", "info")
     with pytest.raises(logs.UnknownLogEvent):
         logs.logger().info("something_else")
 
 
-def test_a_json_line_begins_with_when_how_grave_what_and_who() -> None:
-    logs.configure("json", "info")
+def test_a_json_line_begins_with_when_how_grave_what_and_who(configure: Configure) -> None:
     said = io.StringIO()
     with redirect_stderr(said):
-        logs.logger(actor="queue").info("job_started", job_id="abc", path=Path("/x"))
-        logs.logger().debug("job_failed")
+        configure("json", "info")
+    logs.logger(actor="queue").info("job_started", job_id="abc", path=Path("/x"))
+    logs.logger().debug("job_failed")
+    logs.close()
     [line] = said.getvalue().splitlines()
     found = json.loads(line)
     assert list(found)[:4] == ["at", "level", "event", "actor"]
     assert (found["event"], found["job_id"], found["level"]) == ("job_started", "abc", "info")
 
 
-def test_a_log_that_nobody_reads_any_more_ends_nothing() -> None:
-    logs.configure("json", "info")
+def test_a_log_that_nobody_reads_any_more_ends_nothing(configure: Configure) -> None:
     closed = io.StringIO()
     closed.close()
     with redirect_stderr(closed):
-        logs.logger().info("daemon_ready")
+        configure("json", "info")
+    logs.logger().info("daemon_ready")
+    logs.close()
+
+
+def test_a_pipe_that_nobody_reads_holds_nobody_up_and_what_was_dropped_is_counted(configure: Configure) -> None:
+    reader, writer = os.pipe()
+    with os.fdopen(reader) as pipe, os.fdopen(writer, "w") as stream:
+        with redirect_stderr(stream):
+            configure("json", "info")
+        for _ in range(2 * logs.MAX_WAITING_LINES):
+            logs.logger().info("daemon_ready")
+        lines = [json.loads(pipe.readline()) for _ in range(logs.MAX_WAITING_LINES)]
+        while lines[-1]["event"] != "log_lines_dropped":
+            lines.append(json.loads(pipe.readline()))
+        logs.close()
+    assert lines[-1]["lines"] > 0
+    assert len(lines) < 2 * logs.MAX_WAITING_LINES
