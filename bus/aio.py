@@ -149,11 +149,13 @@ class AsyncClient:
         """Start jobs again."""
         return await self.call(m.Resume(id=command_id or new_id()), m.DrainResult)
 
-    async def shutdown(
-        self, mode: Literal["stop", "drain"] = "stop", *, command_id: str | None = None
-    ) -> m.ShutdownResult:
+    async def shutdown(self, mode: m.ShutdownMode = "stop", *, command_id: str | None = None) -> m.ShutdownResult:
         """End the daemon."""
         return await self.call(m.Shutdown(id=command_id or new_id(), mode=mode), m.ShutdownResult)
+
+    async def backup(self, path: str, *, wait: float = WAIT_STEP_SECONDS) -> m.BackupResult:
+        """Have the daemon copy its store to a file that does not exist; patience for so many seconds more."""
+        return await self.call(m.Backup(id=new_id(), wait=wait, path=path), m.BackupResult)
 
     # ------------------------------------------------------------ commands that read
 

@@ -14,7 +14,7 @@ OPERATES = READS | {"submit", "cancel", "delete", "boost", "retry"}
 ALLOWED: dict[Role, frozenset[str]] = {
     "viewer": READS,
     "operator": OPERATES,
-    "admin": OPERATES | {"drain", "resume", "shutdown"},
+    "admin": OPERATES | {"drain", "resume", "shutdown", "backup"},
 }
 
 UNKNOWN = "unknown"
@@ -35,6 +35,7 @@ def identity(peer_address: str) -> str:
     return f"tcp:{address}" if address else UNKNOWN
 
 
+@functools.lru_cache(maxsize=1024)
 def user_name(uid: int) -> str:
     """The OS user's name, or `uid:<n>` where the system has none."""
     try:

@@ -140,9 +140,13 @@ class Client:
         """Start jobs again."""
         return self.call(m.Resume(id=command_id or new_id()), m.DrainResult)
 
-    def shutdown(self, mode: Literal["stop", "drain"] = "stop", *, command_id: str | None = None) -> m.ShutdownResult:
+    def shutdown(self, mode: m.ShutdownMode = "stop", *, command_id: str | None = None) -> m.ShutdownResult:
         """End the daemon."""
         return self.call(m.Shutdown(id=command_id or new_id(), mode=mode), m.ShutdownResult)
+
+    def backup(self, path: str, *, wait: float = WAIT_STEP_SECONDS) -> m.BackupResult:
+        """Have the daemon copy its store to a file that does not exist; patience for so many seconds more."""
+        return self.call(m.Backup(id=new_id(), wait=wait, path=path), m.BackupResult)
 
     # ------------------------------------------------------------ commands that read
 

@@ -91,10 +91,12 @@ def _blame(body: bytes | memoryview, error: Exception) -> tuple[str | None, Inva
         _check_nesting(raw, limits.MAX_NESTING)
     except (ValueError, msgpack.UnpackException, RecursionError, CommandRefused, AttributeError, TypeError):
         return None, refusal
-    found = raw.get(b"id") if isinstance(raw, dict) else None
+    if not isinstance(raw, dict):
+        return None, refusal
+    found = raw.get(b"id")
     command_id = _text(found) if isinstance(found, bytes) and 0 < len(found) <= limits.MAX_ID_CHARS else None
-    path = _not_text(raw)
-    return command_id, refusal if path is None else Invalid.at(path, f"`{path}` is not text, which is UTF-8")
+    path = (_not_text(raw) or "")[: 4 * SHOWN_CHARS]
+    return command_id, Invalid.at(path, f"`{path}` is not text, which is UTF-8") if path else refusal
 
 
 def _text(raw: bytes) -> str | None:

@@ -19,6 +19,7 @@ import zmq
 
 from bus import auth, codec, limits
 from bus.address import check_owner, endpoints, ipc_folder, is_ipv6, is_loopback
+from bus.backpressure import BigReplies
 from bus.errors import BadAddress, Busy, CommandRefused, Invalid
 from bus.messages import AnyCommand, Reply, ReplyError
 from bus.outbox import EVENT, HUB_INBOX, MAIL, OPEN, REPLY, STOP, Outbox
@@ -26,11 +27,22 @@ from bus.outbox import EVENT, HUB_INBOX, MAIL, OPEN, REPLY, STOP, Outbox
 MAX_INBOX = 50_000
 """Commands that may wait in one actor's inbox. Beyond, the sender is told `busy`: some seconds' work at most."""
 
+MAX_INBOX_BYTES = 32 * 1024 * 1024
+"""The same in bytes: decoded, a command takes some times as much."""
+
+BIG_REPLY_BYTES = 16 * 1024
+BIG_REPLIES_BYTES = 32 * 1024 * 1024
+"""Replies from the first size on are counted until they have left: a client that does not take them gets no more than
+the second. So a client holds at the most that and REPLIES_PER_CLIENT small ones."""
+
 REPLIES_PER_CLIENT = 50_000
 """Replies held for a client that does not read them; what comes after is dropped, and a resend asks for it again."""
 
 EVENTS_PER_SUBSCRIBER = 20_000
 """Events held for a slow subscriber; what comes after is dropped, and `events` gives it back."""
+
+MAX_ENVELOPE = 16
+"""Frames before a command's body: a peer's own address and the empty one, and as many proxies as anybody has."""
 
 BATCHES_TO_HUB = 1000
 """Batches that actors may have under way to the hub before their `flush` blocks."""
@@ -43,11 +55,19 @@ LINGER_MS = 1000
 
 
 class Request(NamedTuple):
-    """A command on its way to its actor, with who asks and the way back."""
+    """A command on its way to its actor, with who asks, the way back, and the bytes that it came in."""
 
     command: AnyCommand
     by: str
     envelope: tuple[bytes, ...]
+    size: int = 0
+
+
+class Pending(NamedTuple):
+    """What waits in an inbox: messages, and the bytes of the commands among them."""
+
+    messages: int
+    size: int
 
 
 class Inbox(Protocol):
@@ -56,8 +76,8 @@ class Inbox(Protocol):
     def put(self, message: "Request | bytes") -> None:
         """Take a message."""
 
-    def pending(self) -> int:
-        """How many messages wait."""
+    def pending(self) -> Pending:
+        """How much waits."""
 
 
 class Hub:
@@ -93,6 +113,7 @@ class Hub:
         self._inboxes: dict[str, Inbox] = {}
         self._lock_fd: int | None = None
         self._files: list[Path] = []
+        self._big_replies = BigReplies(BIG_REPLIES_BYTES)
         self._thread = threading.Thread(target=self._run, name="hub")
         try:
             self._claim(address)
@@ -101,6 +122,7 @@ class Hub:
             self._router = self._socket(
                 zmq.ROUTER, sndhwm=REPLIES_PER_CLIENT, router_mandatory=1, maxmsgsize=limits.MAX_FRAME_BYTES
             )
+            self._router.copy_threshold = BIG_REPLY_BYTES
             self._xpub = self._socket(zmq.XPUB, sndhwm=EVENTS_PER_SUBSCRIBER, maxmsgsize=limits.MAX_BODY_BYTES)
             self._bind(address)
         except BaseException:
@@ -121,6 +143,10 @@ class Hub:
     def register(self, address: str, inbox: Inbox) -> None:
         """Deliver what is sent to `address` to `inbox` from now on. Any thread."""
         self._inboxes[address] = inbox
+
+    def post(self, address: str, mail: bytes) -> None:
+        """Deliver mail at once, for one who has no outbox. Any thread."""
+        self._deliver(address, mail)
 
     def unregister(self, address: str, inbox: Inbox) -> None:
         """Deliver nothing more to `inbox`. Any thread."""
@@ -275,7 +301,7 @@ class Hub:
         """Decode, authorize and hand over one command, or reply what is wrong with it."""
         # A DEALER sends the body alone; a REQ (or a proxy before one) closes its envelope with an empty frame.
         envelope = tuple(head)
-        if len(head) > 1 and head[-1] != b"":
+        if len(head) > MAX_ENVELOPE or (len(head) > 1 and head[-1] != b""):
             self._refuse(
                 envelope[:1],
                 None,
@@ -292,9 +318,10 @@ class Hub:
             inbox = self._inboxes.get(self._route(command))
             if inbox is None:
                 raise Busy("the daemon is starting or repairing this part; try again")
-            if inbox.pending() >= MAX_INBOX:
-                raise Busy(f"{MAX_INBOX} commands are waiting; try again", {"limit": MAX_INBOX})
-            inbox.put(Request(command, by, envelope))
+            pending = inbox.pending()
+            if pending.messages >= MAX_INBOX or pending.size >= MAX_INBOX_BYTES:
+                raise Busy(f"{pending.messages} commands are waiting; try again", {"limit": MAX_INBOX})
+            inbox.put(Request(command, by, envelope, len(last)))
         except CommandRefused as refusal:
             self._refuse(envelope, command_id, refusal)
 
@@ -303,7 +330,14 @@ class Hub:
 
     def _send_reply(self, frames: list[bytes]) -> None:
         try:
-            self._router.send_multipart(frames, zmq.NOBLOCK)
+            if len(frames[-1]) < BIG_REPLY_BYTES:
+                self._router.send_multipart(frames, zmq.NOBLOCK)
+            elif self._big_replies.may_send(frames[0], len(frames[-1])):
+                tracker = self._router.send_multipart(frames, zmq.NOBLOCK, copy=False, track=True)
+                assert tracker is not None, "it was asked for"
+                self._big_replies.sent(frames[0], len(frames[-1]), tracker)
+            else:
+                self._notice("reply_dropped", {"why": "the client does not read its large replies"})
         except zmq.Again:
             self._notice("reply_dropped", {"why": "the client does not read its replies"})
         except zmq.ZMQError as error:

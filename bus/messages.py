@@ -14,12 +14,20 @@ from bus.spec import Input as Input
 from bus.spec import JobSpec as JobSpec
 from bus.spec import Name, Priority
 from bus.spec import Output as Output
+from bus.spec import Verify as Verify
+from bus.views import STATUSES as STATUSES
+from bus.views import AuditEntry as AuditEntry
+from bus.views import CancelView as CancelView
+from bus.views import ErrorView as ErrorView
+from bus.views import JobStatus as JobStatus
+from bus.views import JobView as JobView
+from bus.views import OutputStatus as OutputStatus
+from bus.views import OutputView as OutputView
+from bus.views import Phase as Phase
+from bus.views import WaitingView as WaitingView
 
-JobStatus = Literal["queued", "processing", "completed", "failed", "cancelled"]
-OutputStatus = Literal["pending", "rendering", "completed", "failed", "cancelled"]
-Phase = Literal["starting", "rendering", "finishing", "stopping"]
+ShutdownMode = Literal["stop", "drain", "leave"]
 
-STATUSES: tuple[JobStatus, ...] = ("queued", "processing", "completed", "failed", "cancelled")
 
 CommandId = Annotated[str, Meta(min_length=1, max_length=limits.MAX_ID_CHARS)]
 JobId = Annotated[str, Meta(min_length=1, max_length=limits.MAX_ID_CHARS)]
@@ -85,9 +93,15 @@ class Resume(Command, frozen=True, kw_only=True, tag="resume"):
 
 
 class Shutdown(Command, frozen=True, kw_only=True, tag="shutdown"):
-    """End the daemon: `stop` queues running jobs again, `drain` lets them finish first."""
+    """End the daemon: `stop` queues running jobs again, `drain` lets them finish first, `leave` lets them run on."""
 
-    mode: Literal["stop", "drain"] = "stop"
+    mode: ShutdownMode = "stop"
+
+
+class Backup(Command, frozen=True, kw_only=True, tag="backup"):
+    """Copy the daemon's store to a file of its machine."""
+
+    path: Annotated[str, Meta(min_length=1, max_length=limits.MAX_PATH_CHARS)]
 
 
 class Get(Command, frozen=True, kw_only=True, tag="get"):
@@ -137,14 +151,14 @@ class Status(Command, frozen=True, kw_only=True, tag="status"):
 
 
 AnyCommand = (
-    Submit | Cancel | Delete | Boost | Retry | Drain | Resume | Shutdown
+    Submit | Cancel | Delete | Boost | Retry | Drain | Resume | Shutdown | Backup
     | Get | List | Events | Log | Audit | Status
 )  # fmt: skip
 
 COMMANDS: dict[str, type[Command]] = {
     str(kind.__struct_config__.tag): kind
     for kind in (
-        Submit, Cancel, Delete, Boost, Retry, Drain, Resume, Shutdown, Get, List, Events, Log, Audit, Status,
+        Submit, Cancel, Delete, Boost, Retry, Drain, Resume, Shutdown, Backup, Get, List, Events, Log, Audit, Status,
     )
 }  # fmt: skip
 
@@ -152,84 +166,7 @@ CHANGING = frozenset({"submit", "cancel", "delete", "boost", "retry", "drain", "
 """The commands that change something: idempotent by id, audited, durable before `ok`."""
 
 
-# ---------------------------------------------------------------- views
-
-
-class CancelView(Struct, frozen=True):
-    """Who wished the job to stop, and why."""
-
-    by: str
-    reason: str
-    notes: str | None
-    at: str
-
-
-class ErrorView(Struct, frozen=True):
-    """Why a job failed."""
-
-    code: str
-    message: str
-    retryable: bool
-
-
-class OutputView(Struct, frozen=True, kw_only=True):
-    """One output. `size` is bytes, `duration` and `eta` seconds, `speed` a multiple of real time."""
-
-    index: int
-    name: str | None
-    path: str
-    status: OutputStatus
-    progress: float | None
-    speed: float | None
-    eta: float | None
-    size: int | None
-    duration: float | None
-    width: int | None
-    height: int | None
-    fps: float | None
-    started_at: str | None
-    finished_at: str | None
-
-
-class JobView(Struct, frozen=True, kw_only=True):
-    """A job as the bus shows it. Times are RFC 3339 UTC; `progress` is 0 to 1, nil when not known."""
-
-    id: str
-    seq: int
-    name: str | None
-    session: str | None
-    priority: int
-    metadata: dict[str, str]
-    status: JobStatus
-    phase: Phase | None
-    position: int | None
-    progress: float | None
-    attempts: int
-    max_attempts: int
-    submitted_by: str
-    created_at: str
-    started_at: str | None
-    finished_at: str | None
-    cancelled_at: str | None
-    expires_at: str | None
-    cancel: CancelView | None
-    error: ErrorView | None
-    outputs: list[OutputView]
-    completed_outputs: int
-    total_outputs: int
-
-
-class AuditEntry(Struct, frozen=True, kw_only=True):
-    """One command that would change something, and what came of it (`outcome`: `ok` or an error's code)."""
-
-    seq: int
-    at: str
-    by: str
-    type: str
-    job_id: str | None
-    command_id: str
-    outcome: str
-    message: str | None
+# ---------------------------------------------------------------- events
 
 
 class Event(Struct, frozen=True, kw_only=True):
@@ -349,7 +286,14 @@ class DrainResult(Struct, frozen=True):
 class ShutdownResult(Struct, frozen=True):
     """Of `shutdown`."""
 
-    mode: Literal["stop", "drain"]
+    mode: ShutdownMode
+
+
+class BackupResult(Struct, frozen=True):
+    """Of `backup`. `size` is bytes."""
+
+    path: str
+    size: int
 
 
 # ---------------------------------------------------------------- replies

@@ -26,6 +26,7 @@ COMMANDS: dict[str, set[str]] = {
     "drain": set(),
     "resume": set(),
     "shutdown": {"mode"},
+    "backup": {"path"},
 }
 """Section 2, "The commands"."""
 
@@ -45,6 +46,7 @@ RESULTS: dict[type[msgspec.Struct], set[str]] = {
     },
     m.DrainResult: {"draining"},
     m.ShutdownResult: {"mode"},
+    m.BackupResult: {"path", "size"},
     m.JobSpec: {
         "inputs", "outputs", "name", "session", "priority", "max_attempts", "timeout", "stall_timeout", "overwrite",
         "ttl", "metadata",
@@ -117,8 +119,8 @@ def test_each_code_of_the_protocol_has_one_error() -> None:
     assert {code: kind.code for code, kind in errors.REFUSALS.items()} == {code: code for code in CODES}
 
 
-def test_a_command_either_changes_or_reads() -> None:
-    assert set(m.COMMANDS) == m.CHANGING | auth.READS
+def test_a_command_either_changes_or_reads_or_copies() -> None:
+    assert set(m.COMMANDS) == m.CHANGING | auth.READS | {"backup"}
     assert not m.CHANGING & auth.READS
 
 
