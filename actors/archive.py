@@ -13,9 +13,10 @@ from typing import Any
 
 from actors.base import ARCHIVE, BusActor
 from actors.ffmpeg.workspace import LogText, Workspace, read_log, read_log_from
+from actors.jobs.database import FILE_NAME, connect
 from actors.jobs.model import Job, Live, view
 from actors.jobs.sql import load_job, queries
-from actors.jobs.store import FILE_NAME, connect, position
+from actors.jobs.store import position
 from actors.mail import LiveUpdate
 from bus import codec
 from bus import messages as m

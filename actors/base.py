@@ -16,7 +16,7 @@ import pykka
 from actors.logs import logger
 from actors.mail import ActorDied, Mail
 from bus import codec
-from bus.hub import Hub, Request
+from bus.hub import Hub, Pending, Request
 
 SUPERVISOR = "supervisor"
 QUEUE = "queue"
@@ -40,6 +40,8 @@ class ActorInbox:
 
     def __init__(self, ref: "pykka.ActorRef[BusActor]") -> None:
         self._ref = ref
+        self._bytes_in = 0  # counted by the hub's thread alone
+        self._bytes_out = 0  # counted by the actor's thread alone
 
     def put(self, message: Request | bytes) -> None:
         """Take a message; one for an actor that has just ended is dropped, as it would be a moment later."""
@@ -47,11 +49,17 @@ class ActorInbox:
             self._ref.tell(message)
         except pykka.ActorDeadError:
             return
+        if isinstance(message, Request):
+            self._bytes_in += message.size
 
-    def pending(self) -> int:
-        """How many messages wait."""
+    def taken(self, request: Request) -> None:
+        """The actor has begun to work at a command."""
+        self._bytes_out += request.size
+
+    def pending(self) -> Pending:
+        """How much waits."""
         inbox: queue.Queue[Any] = self._ref.actor_inbox  # type: ignore[assignment] # ThreadingActor makes a Queue
-        return inbox.qsize()
+        return Pending(inbox.qsize(), self._bytes_in - self._bytes_out)
 
 
 class BusActor(pykka.ThreadingActor):
@@ -71,6 +79,7 @@ class BusActor(pykka.ThreadingActor):
         self.hub = hub
         self.log = logger(actor=address)
         self.inbox = ActorInbox(self.actor_ref)
+        self._is_told_to_stop = False
         hub.register(address, self.inbox)  # what comes before `begin` waits in the inbox
 
     # ------------------------------------------------------------ for subclasses
@@ -85,15 +94,22 @@ class BusActor(pykka.ThreadingActor):
     def end(self) -> None:
         """Let go of what `begin` took; also after a failure."""
 
+    def failing(self) -> None:
+        """After a failure, while there is still an outbox: answer whoever waits for this actor."""
+
     def died(self) -> None:
         """After a failure, once everything was let go of."""
+
+    def closing(self, error: str | None) -> Mail | None:
+        """The last mail to the Supervisor; `error` is what this actor dies of."""
+        return None if error is None else ActorDied(address=self.address, error=error)
 
     # ------------------------------------------------------------ pykka's hooks
 
     def on_start(self) -> None:
         """Open the outbox and begin."""
-        self.outbox = self.hub.outbox()
         try:
+            self.outbox = self.hub.outbox()
             self.begin()
             self.outbox.flush()
         except Exception as error:
@@ -103,10 +119,12 @@ class BusActor(pykka.ThreadingActor):
     def on_receive(self, message: Request | bytes) -> None:
         """Take this message and all that wait behind it as one batch."""
         batch: list[Any] = [self._open(message)]
-        while len(batch) < MAX_BATCH and not self.actor_inbox.empty():
+        while len(batch) < MAX_BATCH and not self._is_told_to_stop and not self.actor_inbox.empty():
             following = self.actor_inbox.get()
             if not isinstance(following.message, (Request, bytes)):
                 # pykka's own stop. Its turn comes after this batch, and in its envelope: somebody waits for the answer.
+                # No later batch takes it out again, so that it comes to it however much comes in.
+                self._is_told_to_stop = True
                 self.actor_inbox.put(following)
                 break
             batch.append(self._open(following.message))
@@ -130,18 +148,27 @@ class BusActor(pykka.ThreadingActor):
     # ------------------------------------------------------------ within
 
     def _open(self, message: Request | bytes) -> Any:
-        return message if isinstance(message, Request) else codec.decode(message, self.reads)
+        if isinstance(message, Request):
+            self.inbox.taken(message)
+            return message
+        return codec.decode(message, self.reads)
 
     def _last_word(self, error: BaseException) -> None:
         self.log.error("actor_died", error=repr(error), traceback="".join(traceback.format_exception(error)))
-        self._close(ActorDied(address=self.address, error=repr(error)))
+        self._close(repr(error))
         self.died()
 
-    def _close(self, last_word: ActorDied | None = None) -> None:
+    def _close(self, error: str | None = None) -> None:
         self.hub.unregister(self.address, self.inbox)
         try:
+            if error is not None:
+                self.failing()
             self.end()
         finally:
-            if last_word is not None:
-                self.outbox.mail(SUPERVISOR, last_word)
-            self.outbox.close()
+            last_word = self.closing(error)
+            if hasattr(self, "outbox"):
+                if last_word is not None:
+                    self.outbox.mail(SUPERVISOR, last_word)
+                self.outbox.close()
+            elif last_word is not None:
+                self.hub.post(SUPERVISOR, codec.encode(last_word))  # it could not even open an outbox

@@ -1,6 +1,7 @@
 """The daemon's settings: defaults, then a TOML file, then the environment, then the command line."""
 
 import os
+import re
 import sys
 import tomllib
 from collections.abc import Mapping
@@ -10,6 +11,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from actors.jobs.ledger import DEFAULT_RETRY_SECONDS
+from actors.jobs.waits import LONGEST_SECONDS
 from bus.address import default_address
 from bus.auth import Role
 
@@ -17,6 +20,15 @@ ENVIRONMENT_PREFIX = "RUSHES_"
 
 DEFAULT_GRACE_SECONDS = 2.0
 """Between the rungs of the stop ladder: FFmpeg answers `q` in under a second unless it is finalising a large file."""
+
+DEFAULT_MIN_FREE = 100_000_000
+"""Bytes of room below which no output is begun: some minutes of an encode, in which the disk may still be cleared."""
+
+UNITS = {"": 1, "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+UNITS |= {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMGT]?i?B?)\Z")
+
+Bytes = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 MAX_SLOTS = 1024
 """Children at once; each has a thread."""
@@ -30,6 +42,20 @@ def default_data() -> Path:
     """`rushes` in the user's state directory (XDG Base Directory Specification)."""
     state = os.environ.get("XDG_STATE_HOME") or Path("~/.local/state").expanduser()
     return Path(state) / "rushes"
+
+
+class Retention(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How much history is kept. `max_bytes`: of files that finished jobs made; `events_days`: of events and audit."""
+
+    max_bytes: Bytes | None = None
+    events_days: Annotated[float, Meta(gt=0, le=36_500)] = 30.0
+
+
+class Backup(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Copies of the store that the daemon makes by itself, in `backups` of the data folder. 0 hours: none."""
+
+    every_hours: Annotated[float, Meta(ge=0, le=8760)] = 24.0
+    keep: Annotated[int, Meta(ge=1, le=1000)] = 2
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -47,12 +73,16 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     keep_files: bool = False
+    retry_delay: Annotated[float, Meta(ge=0, le=LONGEST_SECONDS)] = DEFAULT_RETRY_SECONDS
+    min_free: Bytes = DEFAULT_MIN_FREE
+    retention: Retention = Retention()
+    backup: Backup = Backup()
     default_role: Role = "admin"
     roles: dict[str, Role] = {}
 
 
 NAMES = Config.__struct_fields__
-FROM_ENVIRONMENT = frozenset(NAMES) - {"roles"}
+FROM_ENVIRONMENT = frozenset(NAMES) - {"roles", "retention", "backup"}
 
 
 def load(given: Mapping[str, Any], file: Path | None = None, environ: Mapping[str, str] = os.environ) -> Config:
@@ -73,11 +103,21 @@ def load(given: Mapping[str, Any], file: Path | None = None, environ: Mapping[st
         if value:
             raw[name] = value
     raw |= {name: value for name, value in given.items() if value is not None}
+    _read_sizes(raw, "min_free")
+    if isinstance(raw.get("retention"), dict):
+        _read_sizes(raw["retention"], "max_bytes")
     try:
         config = msgspec.convert(raw, Config, strict=False)
     except msgspec.ValidationError as error:
         raise ConfigError(f"configuration: {error}; the settings are {', '.join(NAMES)}") from None
     return msgspec.structs.replace(config, data=str(Path(config.data).expanduser().absolute()))
+
+
+def _read_sizes(table: dict[str, Any], name: str) -> None:
+    """Turn `2 GB` into a number, where that is what stands there; what is no size is left for the check."""
+    found = SIZE.match(value.strip()) if isinstance(value := table.get(name), str) else None
+    if found and found[2] in UNITS:
+        table[name] = int(float(found[1]) * UNITS[found[2]])
 
 
 def _read(file: Path | None) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The composition root: what the daemon is made of, in the order in which it starts, and its ordered stop."""
 
+import contextlib
 import fcntl
 import os
 import queue
@@ -13,13 +14,16 @@ from typing import Any
 
 import pykka
 
+from actors import logs
 from actors.archive import Archive
-from actors.base import ARCHIVE, JANITOR, QUEUE
+from actors.base import ARCHIVE, JANITOR, QUEUE, SUPERVISOR
 from actors.config import Config
 from actors.ffmpeg import binary
-from actors.janitor import Janitor
+from actors.janitor import Janitor, JanitorSettings
 from actors.job_queue import Queue, QueueSettings
+from actors.jobs.database import CHECK_SECONDS
 from actors.jobs.model import timestamp
+from actors.jobs.retention import Policy
 from actors.jobs.store import Store
 from actors.logs import logger
 from actors.mail import BeginStop, StartRender
@@ -28,11 +32,14 @@ from actors.supervisor import Supervisor
 from actors.watcher import Watcher
 from bus.auth import Guard, user_name
 from bus.hub import Hub
-from bus.messages import AnyCommand, Audit, Events, Get, List, Log
+from bus.messages import AnyCommand, Audit, Backup, Events, Get, List, Log
 
 EXIT_OK, EXIT_FAILED = 0, 1
 
-STOP_SECONDS = 10.0
+GRACES_TO_STOP = 3
+"""An ordered stop takes no longer than so many graces; the ladder takes two."""
+
+STOP_SECONDS = 5.0
 """How long one actor may take to end once it is asked to; each needs milliseconds, the Janitor as long as an unlink."""
 
 END_OF_SIGNALS = signal.SIGUSR2
@@ -47,6 +54,14 @@ WORK_FOLDER = "work"
 LOCK_FILE = "lock"
 
 
+def block_signals() -> None:
+    """Keep the signals that end the daemon until somebody waits for them; first thing, so that none is missed.
+
+    It holds for every thread made afterwards: one of them waits for these.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+
+
 class CannotStart(Exception):
     """The daemon cannot start; the message says why and what to do."""
 
@@ -55,6 +70,8 @@ def route(command: AnyCommand) -> str:
     """Which actor's work a command is. A `get` that waits needs the turn that ends the job: the Queue's."""
     if isinstance(command, Get):
         return QUEUE if command.wait else ARCHIVE
+    if isinstance(command, Backup):
+        return JANITOR
     return ARCHIVE if isinstance(command, (List, Events, Log, Audit)) else QUEUE
 
 
@@ -63,16 +80,17 @@ def claim(data: Path) -> int:
     try:
         (data / WORK_FOLDER).mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = os.open(data / LOCK_FILE, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(lock, 32).decode(errors="replace").strip()
+            os.close(lock)
+            raise CannotStart(f"another daemon (pid {holder or 'unknown'}) uses the data folder {data}") from None
     except OSError as error:
         raise CannotStart(f"data folder {data} cannot be used: {error.strerror}") from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.read(lock, 32).decode(errors="replace").strip()
-        os.close(lock)
-        raise CannotStart(f"another daemon (pid {holder or 'unknown'}) uses the data folder {data}") from None
-    os.ftruncate(lock, 0)
-    os.write(lock, f"{os.getpid()}\n".encode())
+    with contextlib.suppress(OSError):  # a full disk: then the next who comes is told less
+        os.ftruncate(lock, 0)
+        os.write(lock, f"{os.getpid()}\n".encode())
     return lock
 
 
@@ -91,22 +109,33 @@ class Daemon:
         self._log = logger(actor="main")
         self._outcome: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._started = (timestamp(), time.monotonic())
-        data = Path(config.data)
-        self._lock = claim(data)
+        self._lock = claim(Path(config.data))
+        data = Path(config.data).resolve()  # as /proc shows it
         ffmpeg = binary.find(config.ffmpeg)
         self._log.info("ffmpeg_found", path=ffmpeg.path, version=ffmpeg.version)
-        Store(data).close()  # a store that cannot be used is told of here, not by an actor's death
+        store = Store(data, check_seconds=CHECK_SECONDS)  # one that cannot be used is told of here
+        store.close()
         self._hub = Hub(config.bus, route, Guard(config.roles, config.default_role), self._notice, self._failed)
         self._watcher = Watcher(self._hub, self._failed)
         self._queue_settings = QueueSettings(
             data=data,
             slots=config.slots,
-            keep_files=config.keep_files,
+            policy=Policy(config.keep_files, config.retention.max_bytes, config.retention.events_days),
+            retry_delay=config.retry_delay,
+            stop_seconds=GRACES_TO_STOP * config.grace,
             version=version("rushes"),
             started_at=self._started[0],
             started_monotonic=self._started[1],
         )
-        self._render_settings = RenderSettings(ffmpeg, config.grace, data / WORK_FOLDER)
+        self._render_settings = RenderSettings(ffmpeg, config.grace, data / WORK_FOLDER, config.min_free)
+        self._janitor_settings = JanitorSettings(
+            data=data,
+            work=data / WORK_FOLDER,
+            min_free=config.min_free,
+            backup_hours=config.backup.every_hours,
+            backup_keep=config.backup.keep,
+            is_checked=store.checked,
+        )
         self._queue_is_first = True
 
     # ------------------------------------------------------------ the parts
@@ -119,7 +148,7 @@ class Daemon:
         return Archive.start(self._hub, self._queue_settings.data, self._render_settings.work)
 
     def _start_janitor(self) -> pykka.ActorRef[Any]:
-        return Janitor.start(self._hub, self._watcher, self._render_settings.work)
+        return Janitor.start(self._hub, self._watcher, self._janitor_settings)
 
     def _start_render(self, order: StartRender) -> pykka.ActorRef[Any]:
         return Render.start(self._hub, self._watcher, self._render_settings, order)
@@ -128,12 +157,13 @@ class Daemon:
 
     def run(self) -> int:
         """Serve until a shutdown, a signal or a failure; the exit status."""
-        # Blocked here, and so in every thread made from here on: one of them waits for these, and misses none.
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         self._hub.start()
         self._watcher.start()
         parts = {QUEUE: self._start_queue, ARCHIVE: self._start_archive, JANITOR: self._start_janitor}
-        supervisor = Supervisor.start(self._hub, parts, self._start_render, self._outcome.put)
+        stop_seconds = self._queue_settings.stop_seconds
+        supervisor = Supervisor.start(
+            self._hub, self._watcher, parts, self._start_render, stop_seconds, self._outcome.put
+        )
         signals = threading.Thread(target=self._relay_signals, name="signals", daemon=True)
         signals.start()
         self._log.info("daemon_ready")
@@ -144,7 +174,8 @@ class Daemon:
         except pykka.Timeout as stuck:
             # A thread that hangs in the kernel (a dead NFS) cannot be ended; all it could lose is on disk.
             self._log.error("daemon_failed", error=f"an actor did not end within {stuck}; leaving it behind")
-            os._exit(EXIT_FAILED)
+            logs.close()
+            os._exit(status)
         signal.pthread_kill(signals.ident or 0, END_OF_SIGNALS)
         signals.join()
         self._watcher.stop()
@@ -158,7 +189,7 @@ class Daemon:
         outbox = self._hub.outbox()
         while (came := signal.sigwaitinfo(SIGNALS)).si_signo != END_OF_SIGNALS:
             by = user_name(came.si_uid) if came.si_code in SENT_BY_A_PROCESS else None
-            outbox.mail(QUEUE, BeginStop(signal=signal.Signals(came.si_signo).name, by=by))
+            outbox.mail(SUPERVISOR, BeginStop(signal=signal.Signals(came.si_signo).name, by=by))
             outbox.flush()
         outbox.close()
 

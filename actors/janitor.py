@@ -4,50 +4,152 @@ It decides nothing. The Queue tells it what to remove, after the wish is on disk
 daemon that ends in between asks again. A file that is not the one a job made is left alone.
 """
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from actors.base import JANITOR, QUEUE, BusActor
+from actors import backup
+from actors.base import JANITOR, QUEUE, SUPERVISOR, BusActor
+from actors.disk import free_bytes
+from actors.ffmpeg.child import end_by_force
+from actors.ffmpeg.command import PARTIAL_PREFIX
 from actors.ffmpeg.run import file_identity
-from actors.jobs.model import FileIdentity
-from actors.mail import FilesRemoved, OrphanedFolders, RemoveFiles, SweepDue, Tick, WorkFolders
+from actors.ffmpeg.workspace import Workspace
+from actors.jobs.database import FILE_NAME, StoreUnusable, check_file
+from actors.jobs.model import JOB_ID, FileIdentity
+from actors.mail import (
+    FilesRemoved,
+    OrphanedFolders,
+    RemoveFiles,
+    RoomFound,
+    StoreDamaged,
+    SweepDue,
+    Tick,
+    WatchRoom,
+    WorkFolders,
+)
 from actors.watcher import Watcher
-from bus.hub import Hub
+from bus import messages as m
+from bus.errors import CommandRefused, Conflict, Invalid, Unavailable
+from bus.hub import Hub, Request, refusal_body, result_body
 from bus.messages import FailedRemoval
+
+SWEEP, CHECK, BACKUP = "sweep", "check", "backup"
+"""The names of its timers."""
 
 SWEEP_SECONDS = 1.0
 """Between two looks for jobs whose time is over: an index look-up each."""
 
 
+class JanitorSettings(NamedTuple):
+    """What the Janitor needs to know. `min_free` is bytes; `is_checked`: the store was looked through at the start."""
+
+    data: Path
+    work: Path
+    min_free: int
+    backup_hours: float
+    backup_keep: int
+    is_checked: bool
+
+
 class Janitor(BusActor):
     """See the module. Runs in a thread of its own, which may block on a slow disk without harm to others."""
 
-    reads = RemoveFiles | OrphanedFolders | Tick
+    reads = RemoveFiles | OrphanedFolders | WatchRoom | Tick
 
-    def __init__(self, hub: Hub, watcher: Watcher, work: Path) -> None:
+    def __init__(self, hub: Hub, watcher: Watcher, settings: JanitorSettings) -> None:
         super().__init__(hub, JANITOR)
         self._watcher = watcher
-        self._work = work
+        self._settings = settings
+        self._store = settings.data / FILE_NAME
+        self._work = settings.work
+        self._full_folders: set[str] = set()
+        self._backups = backup.Schedule(self._store, settings.backup_hours, settings.backup_keep)
 
     def begin(self) -> None:
         """Ask which of the work folders are nobody's, and begin to sweep."""
-        folders = [entry.name for entry in self._work.iterdir() if entry.is_dir()]
+        folders = [entry.name for entry in self._work.iterdir() if JOB_ID.fullmatch(entry.name) and entry.is_dir()]
         self.outbox.mail(QUEUE, WorkFolders(job_ids=folders))
-        self._watcher.after(SWEEP_SECONDS, JANITOR, "sweep")
+        self._watcher.after(SWEEP_SECONDS, JANITOR, SWEEP)
+        if not self._settings.is_checked:
+            self._watcher.after(0.0, JANITOR, CHECK)
+        due = self._backups.begin()
+        if due is not None:
+            self._watcher.after(due, JANITOR, BACKUP)
 
-    def receive(self, messages: Sequence[RemoveFiles | OrphanedFolders | Tick]) -> None:
+    def receive(self, messages: Sequence[RemoveFiles | OrphanedFolders | WatchRoom | Tick | Request]) -> None:
         """Do what each says."""
         for message in messages:
-            if isinstance(message, RemoveFiles):
-                self._remove(message)
-            elif isinstance(message, OrphanedFolders):
-                for job_id in message.job_ids:
-                    if self._remove_folder(job_id):
-                        self.log.info("leftover_removed", path=str(self._work / job_id))
-            else:
-                self.outbox.mail(QUEUE, SweepDue())
-                self._watcher.after(SWEEP_SECONDS, JANITOR, "sweep")
+            match message:
+                case RemoveFiles():
+                    self._remove(message)
+                case OrphanedFolders():
+                    for job_id in message.job_ids:
+                        self._remove_orphan(job_id)
+                case WatchRoom():
+                    self._full_folders.add(message.folder)
+                case Request():
+                    self.outbox.reply(message.envelope, self._answer(message))
+                case Tick():
+                    self._tick(message.what)
+
+    def _tick(self, what: str) -> None:
+        if what == SWEEP:
+            self.outbox.mail(QUEUE, SweepDue())
+            self._look_for_room()
+            self._watcher.after(SWEEP_SECONDS, JANITOR, SWEEP)
+        elif what == CHECK:
+            self._check_store()
+        elif what == BACKUP:
+            self._back_up()
+
+    # ------------------------------------------------------------ the store
+
+    def _check_store(self) -> None:
+        """Go on where the look at the start had to stop."""
+        try:
+            check_file(self._store)
+        except StoreUnusable as error:
+            self.outbox.mail(SUPERVISOR, StoreDamaged(why=str(error)))
+
+    def _back_up(self) -> None:
+        try:
+            path, size = self._backups.run()
+            self.log.info("backup_made", path=str(path), size=size)
+        except backup.BackupFailed as error:
+            self.log.error("backup_failed", error=str(error))
+        self._watcher.after(self._backups.every, JANITOR, BACKUP)
+
+    def _answer(self, request: Request) -> bytes:
+        """Make the copy that a client asked for."""
+        command = request.command
+        assert isinstance(command, m.Backup), "no other command is routed here"
+        try:
+            target = _backup_target(command.path)
+            size = backup.make(self._store, target)
+        except CommandRefused as refusal:
+            return refusal_body(command.id, refusal)
+        except backup.BackupFailed as error:
+            self.log.error("backup_failed", error=str(error), by=request.by, command_id=command.id)
+            return refusal_body(command.id, Unavailable(str(error)))
+        self.log.info("backup_made", path=command.path, size=size, by=request.by, command_id=command.id)
+        return result_body(command.id, m.BackupResult(command.path, size))
+
+    # ------------------------------------------------------------ room on disks
+
+    def _look_for_room(self) -> None:
+        for folder in sorted(self._full_folders):
+            try:
+                free = free_bytes(Path(folder))
+            except OSError:
+                free = self._settings.min_free  # it is gone: let the next Render say so
+            if free >= self._settings.min_free:
+                self._full_folders.discard(folder)
+                self.outbox.mail(QUEUE, RoomFound(folder=folder, free=free))
+
+    # ------------------------------------------------------------ files
 
     def _remove(self, order: RemoveFiles) -> None:
         removed: list[str] = []
@@ -66,6 +168,21 @@ class Janitor(BusActor):
         self._remove_folder(order.job_id)
         self.outbox.mail(QUEUE, FilesRemoved(job_id=order.job_id, removed=removed, missing=missing, failed=failed))
 
+    def _remove_orphan(self, job_id: str) -> None:
+        """Of a job that the store does not know (a backup was put in its place): end what runs, remove what is left."""
+        for folder in sorted((self._work / job_id).iterdir()):
+            workspace = Workspace(folder)
+            try:
+                end_by_force(workspace)
+                partial = workspace.noted_partial()
+                if partial is not None and partial.name.startswith(f"{PARTIAL_PREFIX}{job_id}-"):
+                    partial.unlink(missing_ok=True)
+            except OSError as error:
+                self.log.warning("leftover_kept", path=str(folder), error=error.strerror)
+                return
+        if self._remove_folder(job_id):
+            self.log.info("leftover_removed", path=str(self._work / job_id))
+
     def _remove_folder(self, job_id: str) -> bool:
         folder = self._work / job_id
         try:
@@ -76,6 +193,18 @@ class Janitor(BusActor):
             self.log.warning("leftover_kept", path=str(folder), error=error.strerror)
             return False
         return True
+
+
+def _backup_target(text: str) -> Path:
+    """Where a backup may go. Raises `Invalid` or `Conflict`."""
+    target = Path(text)
+    if not target.is_absolute() or "\0" in text or text.endswith("/"):
+        raise Invalid.at("path", f"{text!r} must be the absolute path of a file on the daemon's machine")
+    if not target.parent.is_dir():
+        raise Invalid.at("path", f"folder {target.parent} does not exist on the daemon's machine")
+    if os.path.lexists(target):
+        raise Conflict(f"{target} exists; a backup is not written over anything", {"path": "path", "job": None})
+    return target
 
 
 def remove_if_same(path: Path, identity: FileIdentity) -> bool:

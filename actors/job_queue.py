@@ -10,32 +10,36 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from actors.base import JANITOR, QUEUE, SUPERVISOR, BusActor
-from actors.jobs import changes, outcomes
+from actors.base import QUEUE, SUPERVISOR, BusActor
+from actors.jobs import changes, outcomes, retention, waits
+from actors.jobs.database import StoreError, StoreFailing, StoreFull, StoreUnavailable, StoreUnusable
 from actors.jobs.desk import Desk, Held
-from actors.jobs.ledger import Ledger, ShutdownMode
-from actors.jobs.model import timestamp
+from actors.jobs.keeper import Keeper
+from actors.jobs.ledger import DEFAULT_RETRY_SECONDS, DEFAULT_STOP_SECONDS, Ledger
+from actors.jobs.retention import Policy
 from actors.jobs.states import is_ended
-from actors.jobs.store import Store, StoreUnavailable
+from actors.jobs.store import Store
 from actors.jobs.turn import Cause, Turn
 from actors.mail import (
     ActorRestarted,
     BeginStop,
     FilesRemoved,
-    OrphanedFolders,
     OutputCompleted,
     OutputStarted,
     Progressed,
     QueueDone,
     RenderEnded,
+    RoomFound,
     Signalled,
+    StopBegun,
+    StoreDamaged,
     SweepDue,
     Tick,
     WorkFolders,
 )
 from actors.watcher import Watcher
 from bus import messages as m
-from bus.errors import CommandRefused, Internal, Unavailable
+from bus.errors import Busy, CommandRefused, Internal, Unavailable
 from bus.hub import Hub, Request, refusal_body, result_body
 
 HEARTBEAT = "heartbeat"
@@ -46,11 +50,13 @@ RETRY = "again"
 RETRY_SECONDS = 1.0
 """After the store could not be written: how soon what Renders reported is tried again."""
 
-SWEEP_JOBS = 100
-"""Jobs whose removal one sweep begins; the next sweep takes the next."""
 
-REMEMBER_SECONDS = 48 * 3600.0
-"""How long a command's reply is kept for its repetition; the protocol promises half of it."""
+DISK_FULL = "the daemon's disk is full, and nothing was changed; it takes only what ends jobs or makes room"
+NOT_DONE = "it could not be stored, and nothing was changed"
+NOT_KNOWN = "the disk failed while it was stored; sent again with the same id, it is done once, whatever became of it"
+
+PASSING = (SweepDue, Progressed)
+"""Mail that need not be kept for a store that cannot be written: another of it comes soon."""
 
 
 class QueueSettings(NamedTuple):
@@ -58,10 +64,12 @@ class QueueSettings(NamedTuple):
 
     data: Path
     slots: int
-    keep_files: bool
     version: str
     started_at: str
     started_monotonic: float
+    policy: Policy = Policy()
+    retry_delay: float = DEFAULT_RETRY_SECONDS
+    stop_seconds: float = DEFAULT_STOP_SECONDS
 
 
 class Queue(BusActor):
@@ -69,7 +77,7 @@ class Queue(BusActor):
 
     reads = (
         OutputStarted | Progressed | Signalled | OutputCompleted | RenderEnded | FilesRemoved | SweepDue
-        | WorkFolders | BeginStop | ActorRestarted | Tick
+        | WorkFolders | RoomFound | BeginStop | StopBegun | ActorRestarted | Tick
     )  # fmt: skip
 
     def __init__(self, hub: Hub, watcher: Watcher, settings: QueueSettings, *, first: bool) -> None:
@@ -84,8 +92,8 @@ class Queue(BusActor):
 
     def begin(self) -> None:
         """Open the store, and take up what an earlier daemon or Queue had left."""
-        self._store = Store(self._settings.data)
-        self._ledger = Ledger(self._store)
+        settings = self._settings
+        self._keeper = Keeper(settings.data, self.log, settings.retry_delay, settings.stop_seconds)
         turn = Turn(self._store, self._ledger)
         with self._store.transaction():
             if self._first:
@@ -96,10 +104,34 @@ class Queue(BusActor):
         self._say(turn)
         self._watcher.after(HEARTBEAT_SECONDS, QUEUE, HEARTBEAT)
 
+    def failing(self) -> None:
+        """Whoever waits for a reply is told to ask again: the next Queue does not know them."""
+        busy = Busy("this part of the daemon is being repaired; send the same command again")
+        others = []
+        waiting = self._desk.waiting()
+        while not self.actor_inbox.empty():
+            envelope = self.actor_inbox.get()
+            if isinstance(envelope.message, Request):
+                waiting.append(envelope.message)
+            elif not isinstance(envelope.message, bytes):
+                others.append(envelope)  # pykka's own, for which somebody may wait
+        for envelope in others:
+            self.actor_inbox.put(envelope)
+        for request in waiting:
+            self._refuse(request, busy)
+
     def end(self) -> None:
         """Close the store."""
-        if hasattr(self, "_store"):
-            self._store.close()
+        if hasattr(self, "_keeper"):
+            self._keeper.close()
+
+    @property
+    def _store(self) -> Store:
+        return self._keeper.store
+
+    @property
+    def _ledger(self) -> Ledger:
+        return self._keeper.ledger
 
     # ------------------------------------------------------------ a turn
 
@@ -117,16 +149,25 @@ class Queue(BusActor):
                 reads.append(message)
             else:
                 writes.append(message)
-        if writes or retries:
+        if self._backlog and not retries:
+            # What Renders report must stay in order behind what could not be written; it is tried again in a moment.
+            self._backlog += [message for message in writes if not isinstance(message, (Request, *PASSING))]
+            writes = [message for message in writes if isinstance(message, Request)]
+        elif retries:
             writes, self._backlog = self._backlog + writes, []
+        if writes or retries:
             self._write(writes)
         for message in reads:
             self._read(message)
 
-    def _write(self, messages: list[Any]) -> None:
-        turn = Turn(self._store, self._ledger)
+    def _write(self, messages: list[Any], *, is_second_try: bool = False) -> None:
+        if not is_second_try:
+            self._keeper.look_for_room()
+        messages = self._refuse_what_needs_room(messages)
         stopping = self._ledger.stopping
         try:
+            self._keeper.ready()
+            turn = Turn(self._store, self._ledger)
             with self._store.transaction():
                 for message in messages:
                     self._handle(message, turn)
@@ -139,23 +180,39 @@ class Queue(BusActor):
                     turn.mail(SUPERVISOR, QueueDone())
                 turn.write()
         except StoreUnavailable as error:
-            self._forget_turn(stopping)
+            self._keeper.turn_failed(stopping, error)
+            self._desk.rollback()
+            if isinstance(error, StoreFull) and not is_second_try:
+                self._keeper.begin_full()
+                self._write(messages, is_second_try=True)
+            else:
+                self._put_off(messages, error)
+        except StoreUnusable as error:
+            self.outbox.mail(SUPERVISOR, StoreDamaged(why=str(error)))
             self._put_off(messages, error)
         except Exception as error:  # noqa: BLE001 # told apart in _defect, which raises what is not a command's
-            self._forget_turn(stopping)
+            self._keeper.turn_failed(stopping)
+            self._desk.rollback()
             if len(messages) == 1:
                 self._defect(messages[0], error)
             for message in messages if len(messages) > 1 else ():
                 self._write([message])  # whichever it was, the others are not to suffer for it
         else:
             self._done = self._done or done
+            self._ledger.commit()
+            self._ledger.render_deaths += turn.render_deaths
             self._desk.commit()
             self._say(turn)
 
-    def _forget_turn(self, stopping: ShutdownMode | None) -> None:
-        self._ledger.reload(self._store)
-        self._ledger.stopping = stopping
-        self._desk.rollback()
+    def _refuse_what_needs_room(self, messages: list[Any]) -> list[Any]:
+        """While the disk is full, its reserve is for what ends things: the rest is refused before it takes of it."""
+        kept = []
+        for message in messages:
+            if isinstance(message, Request) and not self._keeper.can_afford(message.command):
+                self._refuse(message, Unavailable(DISK_FULL))
+            else:
+                kept.append(message)
+        return kept
 
     def _say(self, turn: Turn) -> None:
         """The turn is on disk: now it may be told."""
@@ -167,15 +224,18 @@ class Queue(BusActor):
             self.outbox.reply(envelope, body)
         for address, mail in turn.mails:
             self.outbox.mail(address, mail)
+        for seconds, what in turn.timers:
+            self._watcher.after(seconds, QUEUE, what)
 
-    def _put_off(self, messages: list[Any], error: StoreUnavailable) -> None:
+    def _put_off(self, messages: list[Any], error: StoreError) -> None:
         """Nothing was changed. Clients are told; what Renders reported has happened, and is tried again."""
         self.log.error("store_unavailable", error=str(error))
         for message in messages:
             if isinstance(message, Request):
-                refusal = Unavailable(f"it could not be stored, and nothing was changed: {error}")
-                self.outbox.reply(message.envelope, refusal_body(message.command.id, refusal))
-            elif not isinstance(message, SweepDue):  # the Janitor sends another
+                self._refuse(
+                    message, Unavailable(NOT_KNOWN if isinstance(error, StoreFailing) else f"{NOT_DONE}: {error}")
+                )
+            elif not isinstance(message, PASSING):
                 self._backlog.append(message)
         if not self._will_retry:
             self._will_retry = True
@@ -186,20 +246,27 @@ class Queue(BusActor):
         if not isinstance(message, Request):
             raise error
         self.log.error("command_failed", command_id=message.command.id, by=message.by, exc_info=error)
-        refusal = Internal("a defect of the daemon; nothing was changed, and its log has the details")
-        self.outbox.reply(message.envelope, refusal_body(message.command.id, refusal))
+        self._refuse(message, Internal("a defect of the daemon; nothing was changed, and its log has the details"))
+
+    def _refuse(self, request: Request, refusal: CommandRefused) -> None:
+        self.outbox.reply(request.envelope, refusal_body(request.command.id, refusal))
 
     def _dispatch(self, turn: Turn) -> None:
         """Fill the free slots, in the queue's order."""
         ledger = self._ledger
-        while not ledger.draining and ledger.stopping is None and len(ledger.running) < self._settings.slots:
-            job = self._store.next_queued() if ledger.statuses["queued"] else None
+        while (
+            not (ledger.draining or ledger.stopping or self._keeper.is_full)
+            and len(ledger.running) < self._settings.slots
+        ):
+            job = waits.next_ready(turn) if ledger.statuses["queued"] else None
             if job is None:
                 return
             outcomes.start(turn, job)
 
     def _is_done(self) -> bool:
-        return self._ledger.stopping is not None and not self._ledger.running and not self._done
+        ledger = self._ledger
+        over = not ledger.running or ledger.stopping == "leave" or ledger.is_overdue
+        return ledger.stopping is not None and over and not self._done
 
     # ------------------------------------------------------------ messages
 
@@ -222,21 +289,33 @@ class Queue(BusActor):
             case Tick():
                 self._tick(message.what, turn)
             case SweepDue():
-                self._sweep(turn)
+                retention.sweep(turn, self._settings.policy)
+            case RoomFound():
+                waits.room_found(turn, message)
             case WorkFolders():
-                turn.mail(JANITOR, OrphanedFolders(job_ids=self._store.unknown(message.job_ids)))
+                outcomes.janitor_begins(turn, message)
+            case StopBegun():
+                changes.go_on_stopping(turn, message.mode)
             case ActorRestarted():
                 outcomes.actor_restarted(turn, message)
             case BeginStop():
-                if self._ledger.stopping != "stop":
+                if self._ledger.stopping == "stop":
+                    changes.stop_all(turn, hurry=True)
+                elif self._ledger.stopping != "leave":
                     changes.begin_stop(turn, "stop", Cause(by=message.by), message.signal)
             case _:
                 raise TypeError(f"unexpected message {message!r}")
 
     def _tick(self, what: str, turn: Turn) -> None:
-        name, _, number = what.partition(":")
+        name, _, rest = what.partition(":")
         if name == "wait":
-            self._desk.patience_over(int(number), turn)
+            self._desk.patience_over(int(rest), turn)
+        elif name == waits.DUE and rest:
+            job_id, _, run = rest.partition(":")
+            waits.over(turn, job_id, int(run))
+        elif name == changes.OVERDUE and self._ledger.running:
+            turn.log("stop_overdue", level="warning", jobs=sorted(self._ledger.running))
+            self._ledger.is_overdue = True
 
     def _beat(self) -> None:
         """The heartbeat: no turn, for it goes on where the store cannot be written."""
@@ -251,25 +330,23 @@ class Queue(BusActor):
         if job is not None and result is not None:
             self._desk.job_removed(job, result, turn)
 
-    def _sweep(self, turn: Turn) -> None:
-        for job_id in self._store.expired(turn.now, SWEEP_JOBS):
-            changes.expire(turn, job_id, keep_files=self._settings.keep_files)
-        self._store.prune_commands(timestamp(-REMEMBER_SECONDS))
-
     # ------------------------------------------------------------ commands that read
 
     def _read(self, request: Request) -> None:
         command = request.command
         try:
-            if isinstance(command, m.Get):
-                job = self._store.job(command.job_id)
-                if job is not None and command.wait and not is_ended(job.status) and self._ledger.stopping is None:
-                    self._desk.hold(Held(request, job.id, until_deleted=False, changed=False, seconds=command.wait))
-                    return
-                result: Any = m.JobResult(self._view(command.job_id))
-            else:
-                result = self._status()
+            with self._store.reading():
+                if isinstance(command, m.Get):
+                    job = self._store.job(command.job_id)
+                    if job is not None and command.wait and not is_ended(job.status) and self._ledger.stopping is None:
+                        self._desk.hold(Held(request, job.id, until_deleted=False, changed=False, seconds=command.wait))
+                        return
+                    result: Any = m.JobResult(self._view(command.job_id))
+                else:
+                    result = self._status()
             body = result_body(command.id, result)
+        except StoreUnavailable as error:
+            body = refusal_body(command.id, Unavailable(f"the store cannot be read: {error}"))
         except CommandRefused as refusal:
             body = refusal_body(command.id, refusal)
         self.outbox.reply(request.envelope, body)

@@ -11,7 +11,7 @@ from actors.jobs.model import FileIdentity, Live
 from bus import messages as m
 
 StopWhy = Literal["cancel", "stop"]
-EndHow = Literal["failed", "stopped", "lost"]
+EndHow = Literal["failed", "stopped", "lost", "no_room"]
 Stage = Literal["q", "SIGTERM", "SIGKILL"]
 
 
@@ -37,10 +37,11 @@ class StartRender(Mail, frozen=True, kw_only=True):
 
 
 class StopRender(Mail, frozen=True, kw_only=True):
-    """Queue to Render: the wish is on disk; stop the child and report."""
+    """Queue to Render: the wish is on disk; stop the child and report. `hurry`: by SIGKILL, at once."""
 
     run: int
     why: StopWhy
+    hurry: bool = False
 
 
 class OutputStarted(Mail, frozen=True, kw_only=True):
@@ -69,12 +70,13 @@ class LiveUpdate(Mail, frozen=True, kw_only=True):
 
 
 class Signalled(Mail, frozen=True, kw_only=True):
-    """Render to Queue: a rung of the ladder was taken."""
+    """Render to Queue: a rung of the ladder was taken, `after` so many seconds on it."""
 
     job_id: str
     run: int
     index: int
     stage: Stage
+    after: float
 
 
 class Facts(Struct, frozen=True, kw_only=True):
@@ -98,10 +100,18 @@ class OutputCompleted(Mail, frozen=True, kw_only=True):
     facts: Facts
 
 
+class Room(Struct, frozen=True):
+    """What a disk has, and what it must have before an output starts. Bytes."""
+
+    free: int
+    floor: int
+
+
 class RenderEnded(Mail, frozen=True, kw_only=True):
     """Render to Queue: no child runs and no partial is left. `error` where it failed.
 
     `stopped`: because it was told to. `lost`: a crash left something that could neither be adopted nor judged.
+    `no_room`: nothing was started, because the disk has too little room. `removed`: the files that were taken away.
     """
 
     job_id: str
@@ -110,6 +120,8 @@ class RenderEnded(Mail, frozen=True, kw_only=True):
     how: EndHow
     error: m.ErrorView | None = None
     exit_status: int | None = None
+    removed: list[str] = []
+    room: Room | None = None
 
 
 # ---------------------------------------------------------------- the watcher's news
@@ -150,6 +162,19 @@ class SweepDue(Mail, frozen=True, kw_only=True):
     """Janitor to Queue: look for jobs whose time is over and commands that need not be remembered."""
 
 
+class WatchRoom(Mail, frozen=True, kw_only=True):
+    """Queue to Janitor: tell when the disk of this folder has room again."""
+
+    folder: str
+
+
+class RoomFound(Mail, frozen=True, kw_only=True):
+    """Janitor to Queue: it has, so many bytes."""
+
+    folder: str
+    free: int
+
+
 class WorkFolders(Mail, frozen=True, kw_only=True):
     """Janitor to Queue: these work folders exist."""
 
@@ -162,8 +187,17 @@ class OrphanedFolders(Mail, frozen=True, kw_only=True):
     job_ids: list[str]
 
 
+class StoreDamaged(Mail, frozen=True, kw_only=True):
+    """Queue or Janitor to Supervisor: the store cannot be trusted any more; the daemon is to end."""
+
+    why: str
+
+
 class BeginStop(Mail, frozen=True, kw_only=True):
-    """The main thread to Queue: a signal asked for an ordered stop. `by`: whose it is, where the kernel says so."""
+    """The main thread to Supervisor, and on to Queue: a signal asked for an ordered stop.
+
+    `by`: whose it is, where the kernel says so.
+    """
 
     signal: str
     by: str | None
@@ -173,22 +207,30 @@ class QueueDone(Mail, frozen=True, kw_only=True):
     """Queue to Supervisor: nothing runs any more, and what was promised is on disk."""
 
 
+class StopBegun(Mail, frozen=True, kw_only=True):
+    """Queue to Supervisor: an ordered stop is on disk. Supervisor to a Queue that was started again: go on with it."""
+
+    mode: m.ShutdownMode
+
+
 class ActorDied(Mail, frozen=True, kw_only=True):
-    """Any actor to Supervisor, as its last word."""
+    """Any actor but a Render to Supervisor, as its last word."""
 
     address: str
     error: str
 
 
 class RenderClosed(Mail, frozen=True, kw_only=True):
-    """Render to Supervisor, as its last word but one: it touches nothing any more, whatever ended it."""
+    """Render to Supervisor, as its last word: it touches nothing any more. `error`: what it died of, where it did."""
 
     job_id: str
     run: int
+    error: str | None = None
 
 
 class ActorRestarted(Mail, frozen=True, kw_only=True):
-    """Supervisor to Queue: for the event."""
+    """Supervisor to Queue: for the event; of a Render, the `run` that it died in."""
 
     address: str
     error: str
+    run: int | None = None

@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from actors.ffmpeg import arguments
-from actors.ffmpeg.command import PARTIAL_PREFIX
-from actors.jobs.model import Output
+from actors.ffmpeg.command import PARTIAL_PREFIX, partial_path
+from actors.jobs.model import ID_CHARS, Output
 from bus import messages as m
 from bus.errors import Conflict, Invalid
+from bus.limits import MAX_OUTPUTS
 
 URL = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 
@@ -24,6 +25,12 @@ SEVERAL_FILES = (".m3u8", ".mpd", ".ffconcat")
 
 FOLDER_SECONDS = 2.0
 """How long it is remembered whether a folder can be written: a thousand jobs for one folder need one trial."""
+
+LONGEST_RUN = 10**9
+"""A number of starts that no job reaches, in the name of a partial file."""
+
+MAX_PATH_BYTES = 4095
+"""Linux' PATH_MAX without its closing NUL."""
 
 MAX_NAME_BYTES = 255
 """Linux' NAME_MAX."""
@@ -118,8 +125,11 @@ def _check_output(text: str, at: str) -> str:
         raise Invalid.at(at, f"output {text!r} must name a file, not a folder")
     if file.name.startswith(PARTIAL_PREFIX):
         raise Invalid.at(at, f"names that begin with {PARTIAL_PREFIX} are for files that are not finished")
-    if len(os.fsencode(file.name)) > MAX_NAME_BYTES:
-        raise Invalid.at(at, f"the output's name has more than {MAX_NAME_BYTES} bytes")
+    partial = Path(partial_path(text, "x" * ID_CHARS, MAX_OUTPUTS, LONGEST_RUN))
+    if max(len(os.fsencode(name)) for name in (file.name, partial.name)) > MAX_NAME_BYTES:
+        raise Invalid.at(at, f"the output's name, or its suffix, is too long for the system's {MAX_NAME_BYTES} bytes")
+    if len(os.fsencode(partial)) > MAX_PATH_BYTES:
+        raise Invalid.at(at, f"the output's path is too long for the system's {MAX_PATH_BYTES} bytes")
     if file.suffix.lower() in SEVERAL_FILES:
         raise Invalid.at(at, f"{file.suffix} makes FFmpeg write several files; an output is one file")
     try:

@@ -3,15 +3,17 @@
 Each checks first and changes after, so that a refusal leaves nothing behind. All run in the Queue's thread.
 """
 
+from typing import Literal
+
 import msgspec
 
-from actors.base import JANITOR, render_address
+from actors.base import JANITOR, SUPERVISOR, render_address
 from actors.jobs import admission
 from actors.jobs.ledger import DRAINING, FRONT_RANK
 from actors.jobs.model import CancelWish, Deleting, Job, new_job_id
 from actors.jobs.states import CANCEL, RETRY, can_retry, describe, is_active
 from actors.jobs.turn import NOBODY, Cause, Turn
-from actors.mail import RemoveFiles, StopRender
+from actors.mail import RemoveFiles, StopBegun, StopRender
 from bus import messages as m
 from bus.errors import Busy, Conflict, Invalid, NotFound
 from bus.limits import MAX_PRIORITY, MIN_PRIORITY
@@ -77,14 +79,14 @@ def _cancel(turn: Turn, job: Job, reason: str, notes: str | None, cause: Cause) 
     turn.mail(render_address(job.id), StopRender(run=job.runs, why="cancel"))
 
 
-def end_cancelled(turn: Turn, job: Job) -> None:
-    """The job has no child (any more), and somebody wished it to stop."""
+def end_cancelled(turn: Turn, job: Job, stop: dict[str, object] | None = None) -> None:
+    """The job has no child (any more), and somebody wished it to stop; `stop` is how that went, where it had one."""
     assert job.cancel is not None
     turn.move(job, CANCEL)
     job.cancelled_at = turn.now
     turn.reset_outputs(job, "cancelled")
     cause = Cause(job.cancel.by, job.cancel.command_id)
-    turn.event("job.cancelled", {"reason": job.cancel.reason}, job=job, cause=cause)
+    turn.event("job.cancelled", {"reason": job.cancel.reason, "stop": stop}, job=job, cause=cause)
     turn.save(job)
     turn.log("job_cancelled", job_id=job.id, by=job.cancel.by, reason=job.cancel.reason)
     begin_removal(turn, job)
@@ -110,11 +112,11 @@ def deleting_result(job_id: str) -> m.DeleteResult:
     return m.DeleteResult(job_id=job_id, status="deleting", deleted_at=None, removed=[], missing=[], failed=[])
 
 
-def expire(turn: Turn, job_id: str, *, keep_files: bool) -> None:
-    """Begin the removal of a job whose time is over."""
+def expire(turn: Turn, job_id: str, *, keep_files: bool, why: Literal["ttl", "max_bytes"]) -> None:
+    """Begin the removal of a job whose time is over, or that has to make room."""
     job = find(turn, job_id)
     keep = keep_files or job.spec.keep_files
-    job.deleting = Deleting(by=None, command_id=None, kind="expired", keep_files=keep)
+    job.deleting = Deleting(by=None, command_id=None, kind="expired", keep_files=keep, why=why)
     turn.save(job)
     begin_removal(turn, job)
 
@@ -189,7 +191,7 @@ def retry(turn: Turn, command: m.Retry, cause: Cause) -> m.JobResult:
 
 def requeue(turn: Turn, job: Job, why: str, cause: Cause = NOBODY, **details: object) -> None:
     """What goes with every way back into the queue, after the move."""
-    job.error = job.finished_at = job.expires_at = None
+    job.error = job.finished_at = job.expires_at = job.expires_after = None
     turn.reset_outputs(job, "pending")
     turn.event("job.requeued", {"why": why, **details}, job=job, cause=cause)
     turn.save(job)
@@ -212,14 +214,30 @@ def shutdown(turn: Turn, command: m.Shutdown, cause: Cause) -> m.ShutdownResult:
     return m.ShutdownResult(mode=command.mode)
 
 
-def begin_stop(turn: Turn, mode: str, cause: Cause, signal: str | None = None) -> None:
+OVERDUE = "overdue"
+"""The name of the timer that ends an ordered stop."""
+
+
+def begin_stop(turn: Turn, mode: m.ShutdownMode, cause: Cause, signal: str | None = None) -> None:
     """Start nothing more; in mode `stop` also stop what runs, to be queued again. `signal`: the one that asked."""
-    if turn.ledger.stopping == "stop":
+    if turn.ledger.stopping in ("stop", "leave"):
         raise Busy("the daemon is stopping")
-    turn.ledger.stopping = "stop" if mode == "stop" else "drain"
     turn.event("daemon.stopping", {"mode": mode, "signal": signal}, cause=cause)
     turn.log("daemon_stopping", mode=mode, by=cause.by, signal=signal)
+    turn.mail(SUPERVISOR, StopBegun(mode=mode))
+    go_on_stopping(turn, mode)
+
+
+def go_on_stopping(turn: Turn, mode: m.ShutdownMode) -> None:
+    """What a stop does, now or in a Queue that was started again meanwhile."""
+    turn.ledger.stopping = mode
     if mode == "stop":
-        for job_id in sorted(turn.ledger.running):
-            job = find(turn, job_id)
-            turn.mail(render_address(job.id), StopRender(run=job.runs, why="stop"))
+        stop_all(turn)
+        turn.timer(turn.ledger.stop_seconds, OVERDUE)
+
+
+def stop_all(turn: Turn, *, hurry: bool = False) -> None:
+    """Have every running child stopped."""
+    for job_id in sorted(turn.ledger.running):
+        job = find(turn, job_id)
+        turn.mail(render_address(job.id), StopRender(run=job.runs, why="stop", hurry=hurry))

@@ -40,6 +40,10 @@ BRINGS_WORK = (m.Submit, m.Retry, m.Drain, m.Resume)
 """What a daemon that drains before its end takes no more; what is left can still be cancelled, deleted and stopped."""
 
 
+ENDING = ("stop", "leave")
+"""Ways of ending in which no command is taken any more."""
+
+
 class Held(NamedTuple):
     """A reply that this turn decided to hold, for so many `seconds` at most; None is for as long as it takes."""
 
@@ -95,7 +99,7 @@ class Desk:
         keys = {"type": str(command.__struct_config__.tag), "by": by, "command_id": command.id}
         self._log.info("command_received", job_id=job_id, **keys)
         try:
-            if turn.ledger.stopping == "stop" or (turn.ledger.stopping and isinstance(command, BRINGS_WORK)):
+            if turn.ledger.stopping in ENDING or (turn.ledger.stopping and isinstance(command, BRINGS_WORK)):
                 raise Busy("the daemon is stopping")
             result = HANDLERS[type(command)](turn, command, Cause.of(request))
         except CommandRefused as refusal:
@@ -143,6 +147,10 @@ class Desk:
 
     # ------------------------------------------------------------ held replies
 
+    def waiting(self) -> list[Request]:
+        """Everyone whose reply is held."""
+        return [waiter.request for waiter in self._waiters.all()]
+
     def hold(self, one: Held) -> None:
         """Hold a reply from now on."""
         waiter = self._waiters.add(one.request, one.job_id, until_deleted=one.until_deleted, changed=one.changed)
@@ -182,16 +190,16 @@ class Desk:
             self._answer(one.request, _final(one.request, one.job_id, job, one.changed, turn), turn)
         self._held = []
         for waiter in self._waiters.all():
-            if waiter not in self._answered:
-                self._answer_as_it_stands(waiter, turn)
+            self._answer_as_it_stands(waiter, turn)
 
     def _answer_as_it_stands(self, waiter: Waiter, turn: Turn) -> None:
         job = turn.store.job(waiter.job_id)
         self._answer_waiter(waiter, _final(waiter.request, waiter.job_id, job, waiter.changed, turn), turn)
 
     def _answer_waiter(self, waiter: Waiter, result: Any, turn: Turn) -> None:
-        self._answered.append(waiter)
-        self._answer(waiter.request, result, turn)
+        if waiter not in self._answered:  # two things that end a wait may come in one turn
+            self._answered.append(waiter)
+            self._answer(waiter.request, result, turn)
 
     @staticmethod
     def _answer(request: Request, result: Any, turn: Turn) -> None:

@@ -4,9 +4,9 @@ from collections import Counter
 from typing import Literal
 
 from actors.jobs.model import Job, Live
+from actors.jobs.steady import Moment, SteadyClock
 from actors.jobs.store import Store
-
-ShutdownMode = Literal["stop", "drain"]
+from bus.messages import ShutdownMode
 
 DRAINING = "draining"
 """The key under which `drain` outlives the daemon."""
@@ -17,15 +17,47 @@ FRONT_RANK = "front_rank"
 job's usual rank is its number, which is at least 1."""
 
 
-class Ledger:
-    """Read from the store when the Queue begins, and again after a transaction that failed. One thread's."""
+STEADY = "steady"
+"""The key of the steady clock's last mark."""
 
-    def __init__(self, store: Store) -> None:
+DEFAULT_RETRY_SECONDS = 1.0
+"""What the wait after a first failure is at the most; the wait doubles with each."""
+
+
+DEFAULT_STOP_SECONDS = 6.0
+"""Three times the usual grace: the ladder takes two."""
+
+
+class Ledger:
+    """Read from the store when the Queue begins, and again after a transaction that failed. One thread's.
+
+    `may_keep_more`: a job may have ended since the bytes that jobs keep were last added up.
+
+    Args:
+        store: where it is read from.
+        retry_delay: seconds between a first failure and the next attempt, at the most.
+        stop_seconds: how long an ordered stop may take before what still runs is left to the next daemon.
+
+    """
+
+    def __init__(
+        self, store: Store, retry_delay: float = DEFAULT_RETRY_SECONDS, stop_seconds: float = DEFAULT_STOP_SECONDS
+    ) -> None:
+        self.retry_delay = retry_delay
+        self.stop_seconds = stop_seconds
+        noted = store.meta(STEADY)
+        self.steady = SteadyClock(noted.encode() if noted else None, Moment.now())
         self.epoch = store.meta("epoch") or ""
         self.live: dict[str, Live] = {}
         self.stopping: ShutdownMode | None = None
+        self.is_overdue = False
         self.render_deaths: Counter[tuple[str, int]] = Counter()
         self.reload(store)
+        self.commit()
+
+    def commit(self) -> None:
+        """The turn is on disk, and may be spoken of."""
+        self.committed_seq = self.seq
 
     def reload(self, store: Store) -> None:
         """Forget what a failed transaction had changed."""
@@ -35,6 +67,8 @@ class Ledger:
         self.queued_at = Counter(store.queued_by_priority())
         self.running = {job.id for job in store.processing()}
         self.draining = store.meta(DRAINING) == "1"
+        self.low_folders = store.low_folders()
+        self.may_keep_more = True
         self.front_rank = int(store.meta(FRONT_RANK) or 0)
 
     def count(self, job: Job, change: Literal[1, -1]) -> None:

@@ -1,5 +1,6 @@
 """A job as the daemon keeps it: one row of `jobs` and its rows of `outputs`."""
 
+import re
 import secrets
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -17,6 +18,9 @@ ID_CHARS = 16
 """80 random bits: with a million jobs the chance of one collision is 4e-13."""
 
 
+JOB_ID = re.compile(f"[{ID_ALPHABET}]{{{ID_CHARS}}}")
+
+
 def new_job_id() -> str:
     """A random job id. Random and not by time, so that a few characters tell two jobs of one minute apart."""
     bits = secrets.randbits(5 * ID_CHARS)
@@ -26,6 +30,11 @@ def new_job_id() -> str:
 def timestamp(after: float = 0.0) -> str:
     """Now (or `after` seconds from now) as RFC 3339 UTC with microseconds: such strings sort as their times do."""
     return (datetime.now(UTC) + timedelta(seconds=after)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def moment_of(text: str) -> float:
+    """A timestamp as seconds since the epoch."""
+    return datetime.fromisoformat(text).timestamp()
 
 
 class FileIdentity(Struct, frozen=True):
@@ -58,6 +67,7 @@ class Deleting(Struct, frozen=True):
     command_id: str | None
     kind: Literal["deleted", "expired"]
     keep_files: bool
+    why: Literal["ttl", "max_bytes"] | None = None
 
 
 class Output(Struct, kw_only=True):
@@ -90,7 +100,8 @@ class Job(Struct, kw_only=True, dict=True):
 
     `number` is the submit order; `rank` the order within a priority (the number, unless it was put to the front);
     `runs` counts every start and names the work folders; `attempts` counts the starts that were the job's own doing;
-    `attempts_base` is `attempts` at the last retry, from where `max_attempts` counts anew.
+    `attempts_base` is `attempts` at the last retry, from where `max_attempts` counts anew; `expires_after` is when its
+    time is over, in seconds of the store's own steady clock; `not_before` and `low_folder` say what it waits for.
     """
 
     number: int
@@ -109,6 +120,9 @@ class Job(Struct, kw_only=True, dict=True):
     finished_at: str | None = None
     cancelled_at: str | None = None
     expires_at: str | None = None
+    expires_after: float | None = None
+    not_before: str | None = None
+    low_folder: str | None = None
     attempts: int = 0
     attempts_base: int = 0
     runs: int = 0
@@ -144,7 +158,10 @@ def view(job: Job, live: Live | None = None, position: int | None = None) -> m.J
     """The job as the bus shows it."""
     if live is not None and (job.status != "processing" or live.run != job.runs):
         live = None
-    outputs = [_output_view(output, live if live and live.index == output.index else None) for output in job.outputs]
+    outputs = [
+        _output_view(output, wanted.verify, live if live and live.index == output.index else None)
+        for output, wanted in zip(job.outputs, job.spec.outputs, strict=True)
+    ]
     known = [output.progress for output in outputs if output.progress is not None]
     phase = live.phase if live and job.phase == "rendering" else job.phase
     return m.JobView(
@@ -171,10 +188,20 @@ def view(job: Job, live: Live | None = None, position: int | None = None) -> m.J
         outputs=outputs,
         completed_outputs=sum(output.is_complete for output in job.outputs),
         total_outputs=len(outputs),
+        not_before=job.not_before,
+        waiting=_waiting(job),
     )
 
 
-def _output_view(output: Output, live: Live | None) -> m.OutputView:
+def _waiting(job: Job) -> m.WaitingView | None:
+    if job.low_folder is not None:
+        return m.WaitingView("disk", f"{job.low_folder} has too little room for another output")
+    if job.not_before is not None:
+        return m.WaitingView("retry", f"its last attempt failed; the next begins at {job.not_before}")
+    return None
+
+
+def _output_view(output: Output, verify: m.Verify, live: Live | None) -> m.OutputView:
     rendering = live is not None and output.status == "rendering"
     return m.OutputView(
         index=output.index,
@@ -191,4 +218,5 @@ def _output_view(output: Output, live: Live | None) -> m.OutputView:
         fps=output.fps,
         started_at=output.started_at,
         finished_at=output.finished_at,
+        verify=verify,
     )

@@ -4,9 +4,11 @@ News of an earlier run, or of a job that is not processing any more, is stale: i
 reported before, and nothing depends on it.
 """
 
+import signal
+
 from actors.base import ARCHIVE, JANITOR, RENDER_PREFIX, SUPERVISOR, render_address
 from actors.ffmpeg.failure import error
-from actors.jobs import changes
+from actors.jobs import changes, waits
 from actors.jobs.model import Job, Output
 from actors.jobs.states import COMPLETE, FAIL, REQUEUE, START
 from actors.jobs.turn import Cause, Turn
@@ -14,6 +16,7 @@ from actors.mail import (
     ActorRestarted,
     FilesRemoved,
     LiveUpdate,
+    OrphanedFolders,
     OutputCompleted,
     OutputStarted,
     Progressed,
@@ -22,11 +25,15 @@ from actors.mail import (
     StartRender,
     StopRender,
     StopWhy,
+    WorkFolders,
 )
 from bus import messages as m
 
 RENDER_DEATHS = 2
 """A defect that one job brings out costs that job, not the daemon: the second Render that dies of a run is the last."""
+
+WHY_AGAIN = {"stopped": "stop", "lost": "recovery", "no_room": "disk"}
+"""How a Render ended, and why its job is queued again."""
 
 DEFECT = "a defect of Rushes showed twice while it rendered this job; the daemon's log has the traceback"
 
@@ -130,7 +137,8 @@ def signalled(turn: Turn, news: Signalled) -> None:
     if job is None:
         return
     cause = Cause(job.cancel.by, job.cancel.command_id) if job.cancel else Cause()
-    turn.event("job.signalled", {"index": news.index, "stage": news.stage}, job=job, cause=cause)
+    data = {"index": news.index, "stage": news.stage, "after": news.after}
+    turn.event("job.signalled", data, job=job, cause=cause)
     turn.store.save(job)
     turn.log("child_signalled", job_id=job.id, output=news.index, stage=news.stage)
 
@@ -185,13 +193,33 @@ def ended(turn: Turn, news: RenderEnded) -> None:
         _end_output(turn, job, output, news)
     _forget_live(turn, job)
     if job.cancel is not None:
-        changes.end_cancelled(turn, job)
+        changes.end_cancelled(turn, job, stop_trace(turn, job, news))
     elif news.error is not None:
-        _failed(turn, job, news.error, output)
+        _failed(turn, job, news, output)
     else:
         turn.move(job, REQUEUE)
         job.attempts = max(job.attempts - 1, job.attempts_base)  # it was not the job's own doing
-        changes.requeue(turn, job, "stop" if news.how == "stopped" else "recovery")
+        if news.room is not None:
+            waits.no_room(turn, job, news.room)
+        changes.requeue(turn, job, WHY_AGAIN[news.how])
+
+
+def stop_trace(turn: Turn, job: Job, news: RenderEnded) -> dict[str, object]:
+    """How a job was stopped: each rung of the ladder, how the child ended, what was removed and what was kept."""
+    rungs: list[dict[str, object]] = []
+    for event in turn.history(job):
+        if event.type == "job.started":
+            rungs = []
+        elif event.type == "job.signalled":
+            rungs.append({"stage": event.data["stage"], "at": event.at, "after": event.data["after"]})
+    status = news.exit_status
+    return {
+        "rungs": rungs,
+        "exit_status": status if status is not None and status >= 0 else None,
+        "signal": signal.Signals(-status).name if status is not None and status < 0 else None,
+        "removed": news.removed,
+        "kept": [output.path for output in job.outputs if output.is_complete],
+    }
 
 
 def _end_output(turn: Turn, job: Job, output: Output, news: RenderEnded) -> None:
@@ -203,16 +231,19 @@ def _end_output(turn: Turn, job: Job, output: Output, news: RenderEnded) -> None
     turn.store.end_attempt(job, output.index, turn.now, outcome, news.exit_status)
 
 
-def _failed(turn: Turn, job: Job, why: m.ErrorView, output: Output | None) -> None:
+def _failed(turn: Turn, job: Job, news: RenderEnded, output: Output | None) -> None:
+    why = news.error
+    assert why is not None
     if why.retryable and job.attempts - job.attempts_base < job.spec.max_attempts:
         turn.move(job, REQUEUE)
-        changes.requeue(turn, job, "attempt", error=why, attempt=job.attempts)
+        waits.after_failure(turn, job)
+        changes.requeue(turn, job, "attempt", error=why, attempt=job.attempts, not_before=job.not_before)
         return
     turn.move(job, FAIL)
     job.error = why
     if output is not None:
         output.status = "failed"
-    data = {"error": why, "index": output.index if output else None}
+    data = {"error": why, "index": output.index if output else None, "stop": stop_trace(turn, job, news)}
     turn.event("job.failed", data, job=job)
     turn.save(job)
     turn.log(
@@ -234,14 +265,10 @@ def _forget_live(turn: Turn, job: Job) -> None:
 def actor_restarted(turn: Turn, news: ActorRestarted) -> None:
     """An actor had died and lives again; a Render does once it is ordered anew."""
     turn.event("daemon.actor_restarted", {"address": news.address, "error": news.error})
-    job_id = news.address.removeprefix(RENDER_PREFIX)
-    if job_id in turn.ledger.running:
-        job = changes.find(turn, job_id)
-        turn.ledger.render_deaths[job_id, job.runs] += 1
-        hopeless = turn.ledger.render_deaths[job_id, job.runs] >= RENDER_DEATHS
-        order(turn, job, error("internal", DEFECT) if hopeless else None)
-    elif news.address == JANITOR:
-        resume_removals(turn)
+    job = current(turn, news.address.removeprefix(RENDER_PREFIX), news.run) if news.run is not None else None
+    if job is not None:
+        deaths = turn.render_died(job)
+        order(turn, job, error("internal", DEFECT) if deaths >= RENDER_DEATHS else None)
 
 
 def recover(turn: Turn) -> None:
@@ -251,13 +278,21 @@ def recover(turn: Turn) -> None:
             complete(turn, job)
         else:
             order(turn, job)
-    resume_removals(turn)
+    waits.resume(turn)
+    employ_janitor(turn)
 
 
-def resume_removals(turn: Turn) -> None:
-    """Have the Janitor remove what is to be removed, again: what is gone already is no error."""
+def janitor_begins(turn: Turn, news: WorkFolders) -> None:
+    """A Janitor has begun, perhaps in the place of one that had not done all."""
+    turn.mail(JANITOR, OrphanedFolders(job_ids=turn.store.unknown(news.job_ids)))
+    employ_janitor(turn)
+
+
+def employ_janitor(turn: Turn) -> None:
+    """Tell the Janitor all that it has to do. What is removed already is no error."""
     for job in turn.store.deleting():
         changes.begin_removal(turn, job)
+    waits.watch_rooms(turn)
 
 
 def removed(turn: Turn, news: FilesRemoved) -> m.DeleteResult | None:
@@ -266,7 +301,11 @@ def removed(turn: Turn, news: FilesRemoved) -> m.DeleteResult | None:
     if job is None or job.deleting is None:
         return None
     kind, cause = job.deleting.kind, Cause(job.deleting.by, job.deleting.command_id)
-    data = {"removed": news.removed, "missing": news.missing, "failed": news.failed, "status": job.status}
+    data: dict[str, object] = {
+        "removed": news.removed, "missing": news.missing, "failed": news.failed, "status": job.status,
+    }  # fmt: skip
+    if kind == "expired":
+        data["why"] = job.deleting.why
     turn.event(f"job.{kind}", data, job=job, cause=cause)
     turn.ledger.count(job, -1)
     turn.store.remove(job)

@@ -4,6 +4,7 @@ Nothing is sent before the transaction is on disk. Every change of a job's statu
 durable event through `event`.
 """
 
+from collections import Counter
 from typing import Any, NamedTuple
 
 from actors.jobs.ledger import Ledger
@@ -60,7 +61,9 @@ class Turn:
         self.mails: list[tuple[str, Mail]] = []
         self.replies: list[tuple[tuple[bytes, ...], bytes]] = []
         self.lines: list[Line] = []
+        self.timers: list[tuple[float, str]] = []
         self.ended: list[Job] = []
+        self.render_deaths: Counter[tuple[str, int]] = Counter()
         self.commands: dict[tuple[str, str], CommandRow] = {}
         self._events: list[EventRow] = []
         self._audit: list[AuditRow] = []
@@ -79,10 +82,18 @@ class Turn:
         job.phase = "starting" if status == "processing" else None
         if was == "processing":
             self.ledger.live.pop(job.id, None)
+        job.not_before = job.low_folder = None
         if is_ended(status):
             job.finished_at = self.now
             job.expires_at = timestamp(job.spec.ttl)
+            job.expires_after = self.ledger.steady.now() + job.spec.ttl
             self.ended.append(job)
+            self.ledger.may_keep_more = True
+
+    def render_died(self, job: Job) -> int:
+        """Count the death of a Render; how many have died of this run. The count holds once this turn is on disk."""
+        self.render_deaths[job.id, job.runs] += 1
+        return self.ledger.render_deaths[job.id, job.runs] + self.render_deaths[job.id, job.runs]
 
     # ------------------------------------------------------------ events
 
@@ -107,6 +118,11 @@ class Turn:
         body = codec.encode(event)
         self._events.append(EventRow(seq, event.job_id, body))
         self.published.append(Published(event.topic, body))
+
+    def history(self, job: Job) -> list[m.Event]:
+        """Every event of a job, this turn's included."""
+        bodies = self.store.events_of(job.id) + [event.body for event in self._events if event.job_id == job.id]
+        return [codec.decode_event(body) for body in bodies]
 
     def ephemeral(self, kind: str, data: dict[str, Any], job: Job | None = None) -> None:
         """An event that is not stored and may be dropped."""
@@ -150,6 +166,10 @@ class Turn:
     def mail(self, address: str, message: Mail) -> None:
         """For another actor, once this turn is on disk."""
         self.mails.append((address, message))
+
+    def timer(self, seconds: float, what: str) -> None:
+        """A tick for the Queue, so many seconds after this turn is on disk."""
+        self.timers.append((seconds, what))
 
     def reply(self, envelope: tuple[bytes, ...], body: bytes) -> None:
         """For the client that asked, once this turn is on disk."""

@@ -13,9 +13,9 @@ from typing import Any, Self, TypeVar
 from actors.base import ARCHIVE, JANITOR, QUEUE, SUPERVISOR, render_address
 from actors.daemon import route
 from actors.job_queue import Queue, QueueSettings
+from actors.jobs.database import FILE_NAME, connect
 from actors.jobs.model import FileIdentity, timestamp
 from actors.jobs.sql import queries
-from actors.jobs.store import FILE_NAME, connect
 from actors.mail import (
     Facts,
     FilesRemoved,
@@ -30,7 +30,7 @@ from actors.mail import (
 from actors.watcher import Watcher
 from bus import codec
 from bus.auth import Guard
-from bus.hub import Hub, Request
+from bus.hub import Hub, Pending, Request
 from bus.messages import AnyCommand, ErrorView
 from tests.support.jobs import quick
 from tests.support.wire import PATIENCE, Dealer, Map
@@ -50,8 +50,8 @@ class Letterbox:
     def put(self, message: Request | bytes) -> None:
         self._queue.put(message)
 
-    def pending(self) -> int:
-        return self._queue.qsize()
+    def pending(self) -> Pending:
+        return Pending(self._queue.qsize(), 0)
 
     def next(self) -> Request | bytes:
         """The next message, once it is there."""
@@ -157,7 +157,7 @@ class Counter:
         self._read = connect(self.data / FILE_NAME, read_only=True)
 
     def _open(self, slots: int, *, first: bool) -> Queue:
-        settings = QueueSettings(self.data, slots, False, "0", timestamp(), time.monotonic())
+        settings = QueueSettings(self.data, slots, "0", timestamp(), time.monotonic(), retry_delay=0.0)
         found = Queue(self.switchboard.hub, self.watcher, settings, first=first)
         self._inbox = self.switchboard.letterbox(QUEUE)  # in the place of the Queue's own
         found.outbox = self.switchboard.hub.outbox()

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from actors import job_queue
-from actors.jobs import store as store_module
-from actors.jobs.store import FILE_NAME
+from actors.jobs import database
+from actors.jobs.database import FILE_NAME
 from actors.mail import (
     ActorRestarted,
     OutputCompleted,
@@ -24,7 +24,7 @@ from actors.mail import (
 )
 from bus.messages import ErrorView
 from tests.integration.parts import Counter, facts
-from tests.support.wire import new_id
+from tests.support.wire import Map, new_id
 
 LONG = "x" * 200_000
 """More than fits the pages that the store has already."""
@@ -33,7 +33,7 @@ LONG = "x" * 200_000
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite does not wait for a lock, and what could not be stored is soon tried again."""
-    monkeypatch.setattr(store_module, "BUSY_SECONDS", 0.01)
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.01)
     monkeypatch.setattr(job_queue, "RETRY_SECONDS", 0.01)
 
 
@@ -183,15 +183,29 @@ def broken_news(counter: Counter) -> list[OutputStarted]:
 # ---------------------------------------------------------------- the store cannot be written
 
 
-@BROKEN
-def test_a_command_that_cannot_be_stored_is_refused_and_has_changed_nothing(counter: Counter, broken: Broken) -> None:
+def large(counter: Counter) -> Map:
+    """A job that needs a page of its own."""
+    return counter.spec(metadata={str(n): LONG[:1000] for n in range(60)})
+
+
+def test_a_full_disk_takes_what_ends_jobs_and_refuses_the_rest(counter: Counter) -> None:
+    job_id = counter.submit()["id"]
+    with full(counter):
+        refused, cancel = counter.request("submit", job=large(counter)), counter.request("cancel", job_id=job_id)
+        counter.turn(refused, cancel)
+        assert counter.reply(refused)["error"]["code"] == "unavailable"
+        assert counter.reply(cancel)["result"]["job"]["status"] == "cancelled"
+        assert not (counter.data / "reserve").exists(), "it was given up"
+        assert counter.refusal("submit", job=large(counter))["code"] == "unavailable"
+    assert counter.result("submit", job=counter.spec())["job"]["status"] == "queued"
+    assert (counter.data / "reserve").exists()
+
+
+def test_a_command_that_cannot_be_stored_is_refused_and_has_changed_nothing(counter: Counter) -> None:
     job_id = counter.submit(name="short")["id"]
     before = (counter.events(), counter.audit(), counter.view(job_id))
-    with broken(counter):
-        requests = [
-            counter.request("cancel", job_id=job_id),
-            counter.request("submit", job=counter.spec(metadata={str(n): LONG[:1000] for n in range(60)})),
-        ]
+    with locked(counter):
+        requests = [counter.request("cancel", job_id=job_id), counter.request("submit", job=large(counter))]
         counter.turn(*requests)
         assert {counter.reply(request)["error"]["code"] for request in requests} == {"unavailable"}
         assert counter.view(job_id)["status"] == "queued"
@@ -239,8 +253,8 @@ def test_ticks_do_not_multiply_while_the_store_cannot_be_written(
     with full(counter):
         counter.turn(ActorRestarted(address="archive", error=LONG))
         for _ in range(5):
-            counter.turn(Tick(what="heartbeat"))
-    counter.turn(SweepDue())
+            counter.turn(Tick(what="heartbeat"), SweepDue())
+    counter.turn(Tick(what="again"))
     assert "daemon.actor_restarted" in [event["type"] for event in counter.events()]
     ticks = Counts(timer.what for timer in counter.watcher._timers)
     assert ticks["heartbeat"] <= 6, "one for the beginning, and one for each that came"

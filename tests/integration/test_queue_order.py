@@ -126,7 +126,7 @@ class QueueOrder(RuleBasedStateMachine):
 
     @rule(target=running)
     def start_the_next(self) -> str:
-        job = self.store.next_queued()
+        job = self.store.next_ready()
         assert (job.id if job else None) == (self.expected[0] if self.expected else None)
         if job is None:
             return ""

@@ -84,7 +84,7 @@ def test_news_of_an_earlier_run_or_of_no_job_is_left_unread(busy_counter: Counte
     for job_id, run in ((order.job_id, order.run - 1), (order.job_id, order.run + 1), ("nobody", 1)):
         busy_counter.turn(OutputCompleted(job_id=job_id, run=run, index=0, facts=facts()))
         busy_counter.turn(RenderEnded(job_id=job_id, run=run, index=0, how="lost"))
-        busy_counter.turn(Signalled(job_id=job_id, run=run, index=0, stage="q"))
+        busy_counter.turn(Signalled(job_id=job_id, run=run, index=0, stage="q", after=0.0))
     assert busy_counter.events() == before
 
 

@@ -12,7 +12,7 @@ import pytest
 from actors.base import ARCHIVE, JANITOR, QUEUE, SUPERVISOR, render_address
 from actors.config import load
 from actors.daemon import CannotStart, Daemon
-from actors.jobs.store import FILE_NAME
+from actors.jobs.database import FILE_NAME
 from actors.supervisor import RESTARTS
 from bus.client import Client
 from bus.errors import NoDaemon

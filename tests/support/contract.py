@@ -76,7 +76,8 @@ def problems(value: Map, shape: dict[str, Check]) -> list[str]:
 
 
 CANCEL: dict[str, Check] = {"by": text, "reason": text, "notes": optional(text), "at": moment}
-ERROR: dict[str, Check] = {"code": text, "message": text, "retryable": truth}
+ERROR: dict[str, Check] = {"code": text, "message": text, "retryable": truth, "remedy": optional(text)}
+WAITING: dict[str, Check] = {"why": among({"retry", "disk"}), "message": text}
 
 OUTPUT: dict[str, Check] = {
     "index": count,
@@ -93,6 +94,7 @@ OUTPUT: dict[str, Check] = {
     "fps": optional(number),
     "started_at": optional(moment),
     "finished_at": optional(moment),
+    "verify": among({"full", "none"}),
 }
 
 JOB: dict[str, Check] = {
@@ -119,6 +121,8 @@ JOB: dict[str, Check] = {
     "outputs": each(OUTPUT),
     "completed_outputs": count,
     "total_outputs": count,
+    "not_before": optional(moment),
+    "waiting": optional(shaped(WAITING)),
 }
 
 EVENT: dict[str, Check] = {

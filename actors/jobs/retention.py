@@ -1,0 +1,54 @@
+"""History ends in time: what is over is expired, what is too much is evicted, what is old is forgotten.
+
+All run in the Queue's thread, a little at each sweep.
+"""
+
+from typing import NamedTuple
+
+from actors.jobs import changes
+from actors.jobs.ledger import STEADY
+from actors.jobs.model import timestamp
+from actors.jobs.turn import Turn
+
+SWEEP_JOBS = 100
+"""Jobs whose removal one sweep begins; the next sweep takes the next."""
+
+REMEMBER_SECONDS = 48 * 3600.0
+"""How long a command's reply is kept for its repetition; the protocol promises half of it."""
+
+DAY_SECONDS = 86_400.0
+
+
+class Policy(NamedTuple):
+    """How long what is kept. `max_bytes` is of files that finished jobs made; None is as many as there are."""
+
+    keep_files: bool = False
+    max_bytes: int | None = None
+    events_days: float = 30.0
+
+
+def sweep(turn: Turn, policy: Policy) -> None:
+    """One look at everything that may have had its time."""
+    store, steady = turn.store, turn.ledger.steady
+    mark = steady.due()
+    if mark is not None:
+        store.set_meta(STEADY, mark.decode())
+    for job_id in store.expired(steady.now(), SWEEP_JOBS):
+        changes.expire(turn, job_id, keep_files=policy.keep_files, why="ttl")
+    if policy.max_bytes is not None and not policy.keep_files:
+        _evict(turn, policy.max_bytes)
+    store.prune_commands(timestamp(-REMEMBER_SECONDS))
+    store.prune_history(timestamp(-policy.events_days * DAY_SECONDS))
+
+
+def _evict(turn: Turn, max_bytes: int) -> None:
+    """Begin to remove the jobs that ended first, until what the others keep fits."""
+    too_many = turn.store.kept_bytes() - max_bytes if turn.ledger.may_keep_more else 0
+    if too_many <= 0:
+        turn.ledger.may_keep_more = False
+        return
+    for job_id, size in turn.store.evictable(SWEEP_JOBS):
+        changes.expire(turn, job_id, keep_files=False, why="max_bytes")
+        too_many -= size
+        if too_many <= 0:
+            return
