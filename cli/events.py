@@ -22,6 +22,9 @@ KIND_CELLS = max(len(kind) for kind in (*JOB_KINDS, *DAEMON_KINDS))
 SHORT_ID_CHARS = 8
 """Of an id in a line: enough to be told apart, and to be given to any command."""
 
+SEQ_CELLS = 6
+"""Of an event's number, which is what `--since` takes; after a million events lines only become longer."""
+
 BY_CELLS = 8
 """Of who asked; most users' names fit, and a longer one only shifts its own line."""
 
@@ -49,10 +52,11 @@ class Wanted(NamedTuple):
 
 
 def line(event: Event) -> str:
-    """When, which job, what, who, and what else there is to say."""
+    """Its number, when, which job, what, who, and what else there is to say."""
     scope, _, kind = event.type.partition(".")
     job = event.job_id[:SHORT_ID_CHARS] if event.job_id else scope
     parts = [
+        f"{'' if event.seq is None else event.seq:>{SEQ_CELLS}}",
         text.short_time(event.at),
         f"{job:{SHORT_ID_CHARS}}",
         state(kind) + " " * (KIND_CELLS - width(kind)),
