@@ -60,7 +60,7 @@ def _listens(endpoint: str) -> bool:
 
     host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
     try:
-        with socket.create_connection((host, int(port)), ABSENT_SECONDS):
+        with socket.create_connection((host.strip("[]"), int(port)), ABSENT_SECONDS):
             return True
     except OSError:
         return False
