@@ -73,7 +73,9 @@ def details(event: Event) -> str:
         case "job.submitted":
             return _join(data.get("name"), data.get("priority") and f"priority {data['priority']}")
         case "job.boosted":
-            return _join(f"priority {data['was']} to {data['priority']}", data.get("front") and "to the front")
+            moved = data["was"] != data["priority"]
+            change = f"priority {data['was']} to {data['priority']}" if moved else f"priority {data['priority']}"
+            return _join(change, data.get("front") and "to the front")
         case "job.started":
             return f"attempt {data['attempt']}"
         case "job.output_started":
@@ -98,7 +100,7 @@ def details(event: Event) -> str:
             speed = None if data.get("speed") is None else f"{data['speed']:.3g}x"
             return _join(text.percent(data.get("progress")), data.get("phase"), speed, left)
         case "daemon.stopping":
-            return str(data.get("mode") or "")
+            return _join(data.get("mode"), data.get("signal"))
         case "daemon.actor_restarted":
             return _join(data.get("address"), data.get("error"))
     return ""
