@@ -111,7 +111,8 @@ def _join(*parts: object) -> str:
 
 
 def _output(data: Mapping[str, Any]) -> str:
-    return f"output {data['index']}: {data['path'].rpartition('/')[2]}"
+    """The output, numbered as `show` does."""
+    return f"#{data['index']} {data['path'].rpartition('/')[2]}"
 
 
 def _completed(data: Mapping[str, Any]) -> str:

@@ -75,27 +75,24 @@ def test_several_results_are_one_document_shaped_as_replies_are(held: Daemon, sh
         check(entry["result"], DELETED)
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["cancel", "--session", "tpyo", "--yes"], "none is queued or processing in session 'tpyo'"),
-        (["delete", "--session", "tpyo", "--status", "failed", "--yes"], "none is failed in session 'tpyo'"),
-        (["delete", "--session", "tpyo", "--yes"], "there is none in session 'tpyo'"),
-        (["boost", "--session", "tpyo", "--front"], "none is queued in session 'tpyo'"),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)
-def test_where_no_job_is_meant_that_is_said(shell: Shell, words: list[str], said: str) -> None:
-    ran = shell.run(*words)
-    assert (ran.status, ran.out, ran.err) == (DONE, "", f"No job matches: {said}.\n")
-    ran = shell.run(*words, "--json")
-    assert (ran.status, ran.json()) == (DONE, {"results": []})
+def test_where_no_job_is_meant_that_is_said(shell: Shell) -> None:
+    nobodys = {
+        "cancel --session tpyo --yes": "none is queued or processing in session 'tpyo'",
+        "delete --session tpyo --status failed --yes --json": "none is failed in session 'tpyo'",
+        "delete --session tpyo --yes": "there is none in session 'tpyo'",
+        "boost --session tpyo --front --json": "none is queued in session 'tpyo'",
+    }
+    for ran, (words, said) in zip(shell.each(words.split() for words in nobodys), nobodys.items(), strict=True):
+        out = '{"results":[]}\n' if "--json" in words else ""
+        assert ran == (DONE, out, f"No job matches: {said}.\n")
 
 
-@pytest.mark.parametrize("words", [["cancel"], ["delete"], ["boost", "--front"]], ids=lambda words: words[0])
-def test_either_ids_or_what_they_have_in_common(shell: Shell, words: list[str]) -> None:
-    assert "which jobs?" in shell.fails(WRONG_USAGE, *words)
-    assert "either job ids" in shell.fails(WRONG_USAGE, *words, NOBODY, "--session", "mine")
+def test_either_ids_or_what_they_have_in_common(shell: Shell) -> None:
+    for command in (["cancel"], ["delete"], ["boost", "--front"]):
+        neither, both = shell.each([command, [*command, NOBODY, "--session", "mine"]])
+        assert (neither.status, both.status) == (WRONG_USAGE, WRONG_USAGE)
+        assert "which jobs?" in neither.err
+        assert "either job ids" in both.err
 
 
 def test_where_nobody_can_be_asked_nothing_is_done_without_yes(held: Daemon, shell: Shell) -> None:

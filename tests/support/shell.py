@@ -12,7 +12,8 @@ import subprocess
 import tempfile
 import termios
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -24,7 +25,8 @@ from tests.support.wire import PATIENCE, Map
 RUSHES = SCRIPT[0]
 
 DONE, REFUSED, WRONG_USAGE, NO_DAEMON = 0, 1, 2, 3
-INTERRUPTED = 130
+INTERRUPTED, PIPE_CLOSED = 130, 141
+"""128 and the signal's number, as shells count."""
 
 RUN_SECONDS = 60
 
@@ -96,6 +98,21 @@ class Shell:
         assert ran.status == status, f"{words} ended with {ran.status}: {ran.out}{ran.err}"
         assert ran.err, f"{words} ended with {status} without a word"
         return ran.err
+
+    def each(self, commands: Iterable[Sequence[Word]]) -> list[Ran]:
+        """Run commands side by side, as many as there are cores; what came of each."""
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            return list(pool.map(lambda words: self.run(*words), commands))
+
+    def completions(self, *words: str) -> set[str]:
+        """What bash is offered for the last of the words."""
+        asked = {"_RUSHES_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+        run = subprocess.run(
+            [RUSHES], capture_output=True, text=True, check=True, timeout=RUN_SECONDS,
+            env={**self.environment, **asked},
+        )  # fmt: skip
+        assert run.stderr == ""
+        return {line.partition(",")[2] for line in run.stdout.splitlines() if line}
 
     def behind(self, *words: Word) -> "Behind":
         """Start a command that goes on by itself."""
@@ -196,6 +213,10 @@ class Terminal:
 
     def write(self, keys: str) -> None:
         os.write(self._master, keys.encode())
+
+    def interrupt(self) -> None:
+        """What Ctrl-C does: it is not the session's controlling terminal, so the key alone would do nothing."""
+        self._process.send_signal(signal.SIGINT)
 
     def ended(self) -> int:
         """Wait for its end; its exit status."""
