@@ -133,7 +133,7 @@ def submit(
         checked = job_spec(raw | options)
     except Invalid as refusal:
         # Nobody but this command line has seen it, and where it was given as an option that is what to name.
-        name = str(refusal.details["path"]).removeprefix("job.").partition("[")[0]
+        name = str(refusal.details["path"]).removeprefix("job.").partition(".")[0]
         if name not in options:
             raise
         raise click.BadParameter(refusal.message, param_hint=f"--{name.replace('_', '-')}") from None

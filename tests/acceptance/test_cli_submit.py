@@ -147,6 +147,7 @@ WRONG = [
     (["--ttl", "-1", "in.mov", "out.mp4"], "'--ttl': must be a number of seconds, 0 or more"),
     (["--name", "x" * 201, "in.mov", "out.mp4"], "--name"),
     (["--metadata", "reel", "in.mov", "out.mp4"], "KEY=VALUE"),
+    (["--metadata", f"reel={'x' * 1025}", "in.mov", "out.mp4"], "--metadata"),
     (["--spec", "-", "in.mov"], "--spec"),
     (["--spec", "-"], "not JSON"),
 ]
