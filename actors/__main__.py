@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import click
 
@@ -12,17 +12,45 @@ from actors.config import Config, ConfigError, load
 from actors.daemon import EXIT_FAILED, CannotStart, Daemon, block_signals
 from actors.ffmpeg.binary import FFmpegMissing
 from actors.jobs.database import StoreError
+from bus.address import endpoints
 from bus.errors import BadAddress
 
+PROGRAM = "rushes serve"
+
 USAGE_ERROR = 2
+INTERRUPTED = 130
+"""128 + SIGINT: Ctrl-C before the daemon was ready to take it for an ordered stop."""
+
+MAX_HELP_WIDTH = 100
+"""As wide as the help of the other commands."""
 
 
-@click.command(name="rushes serve")
+def _check_range(_ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+    """The callback of a number whose range is in its setting's type."""
+    (meta,) = get_type_hints(Config, include_extras=True)[str(param.name)].__metadata__
+    if value is None or meta.ge <= value <= meta.le:
+        return value
+    raise click.BadParameter(f"must be from {meta.ge} to {meta.le}, not {value:g}")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": MAX_HELP_WIDTH})
 @click.option("--data", metavar="DIR", help="Where jobs are kept (RUSHES_DATA).")
 @click.option("--bus", metavar="ADDRESS", help="ipc:///folder or tcp://127.0.0.1:PORT (RUSHES_BUS).")
-@click.option("--slots", type=int, metavar="N", help="Jobs at once; default: the cores (RUSHES_SLOTS).")
+@click.option(
+    "--slots",
+    type=int,
+    metavar="N",
+    callback=_check_range,
+    help="Jobs at once; default: the cores (RUSHES_SLOTS).",
+)
 @click.option("--ffmpeg", metavar="PATH", help="Else the one on PATH, else a bundled one (RUSHES_FFMPEG).")
-@click.option("--grace", type=float, metavar="SECONDS", help="Between q, SIGTERM and SIGKILL (RUSHES_GRACE).")
+@click.option(
+    "--grace",
+    type=float,
+    metavar="SECONDS",
+    callback=_check_range,
+    help="Between q, SIGTERM and SIGKILL (RUSHES_GRACE).",
+)
 @click.option("--min-free", metavar="SIZE", help="Room below which no output begins, such as 2GB (RUSHES_MIN_FREE).")
 @click.option(
     "--log-format",
@@ -35,24 +63,23 @@ USAGE_ERROR = 2
     help="Default info (RUSHES_LOG_LEVEL).",
 )
 @click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="TOML (RUSHES_CONFIG).")
-def main(config: Path | None, **given: Any) -> None:
+def main(config: Path | None, **given: Any) -> int:
     """Run the daemon in the foreground; it logs to stderr.
 
     SIGTERM stops running jobs, queues them again and ends with 0.
 
     \b
-    Example: rushes serve --data /var/lib/rushes --bus ipc:///run/rushes --slots 4
+    Example:
+      rushes serve --data /var/lib/rushes --bus ipc:///run/rushes --slots 4
     """
+    settings = load(given, config)
+    endpoints(settings.bus)  # an address that is none is wrong usage; one that cannot be bound is a failed start
     block_signals()
-    try:
-        settings = load(given, config)
-    except ConfigError as error:
-        click.echo(f"rushes: {error}", err=True)
-        sys.exit(USAGE_ERROR)
     logs.configure(settings.log_format, settings.log_level)
-    status = serve(settings)
-    logs.close()
-    sys.exit(status)
+    try:
+        return serve(settings)
+    finally:
+        logs.close()
 
 
 def serve(settings: Config) -> int:
@@ -63,11 +90,33 @@ def serve(settings: Config) -> int:
         return Daemon(settings).run()
     except (CannotStart, FFmpegMissing, StoreError, BadAddress) as error:
         if settings.log_format == "json":
-            log.error("daemon_failed", error=str(error))  # for whoever reads the log; the next line is for people
-        logs.close()
-        click.echo(f"rushes: {error}", err=True)
+            log.error("daemon_failed", error=str(error))
+        else:
+            logs.close()
+            complain(str(error))
         return EXIT_FAILED
 
 
+def run() -> int:
+    """Do what `sys.argv` says; the exit status. What is wrong with it is one line, as with every command."""
+    try:
+        status = main(prog_name=PROGRAM, standalone_mode=False)
+    except click.ClickException as error:
+        complain(error.format_message())
+        click.echo(f"Try `{PROGRAM} --help`.", err=True)
+        return USAGE_ERROR
+    except (ConfigError, BadAddress) as error:
+        complain(str(error))
+        return USAGE_ERROR
+    except click.Abort:
+        return INTERRUPTED
+    return int(status or 0)
+
+
+def complain(problem: str) -> None:
+    """A line for people."""
+    click.echo(f"{click.style('rushes:', fg='red', bold=True)} {problem}", err=True)
+
+
 if __name__ == "__main__":
-    main(prog_name="rushes serve")
+    sys.exit(run())

@@ -215,7 +215,10 @@ class Archive(BusActor):
     def _log(self, command: m.Log) -> m.LogResult:
         job = self._find(command.job_id)
         if command.output is not None and command.output >= len(job.outputs):
-            raise NotFound(f"job {job.id} has {len(job.outputs)} outputs, from 0", {"path": "output"})
+            raise NotFound(
+                f"job {job.id} has no output {command.output}; it has {len(job.outputs)}, numbered from 0",
+                {"path": "output"},
+            )
         found = self._connection.execute(
             queries()["attempt_latest"], (job.number, command.attempt, command.output)
         ).fetchone()

@@ -44,6 +44,8 @@ class AsyncEventStream:
         self._follower = None if since is None else Follower(since, ephemeral=ephemeral)
         self.seen = since or 0
         """The seq of the last event given: the `since` that goes on from here."""
+        self.heard_at = time.monotonic()
+        """When the daemon was last heard, on the monotonic clock. It has a heartbeat of a second."""
         self._ready: deque[m.Event] = deque()
         self._fetch = True
 
@@ -71,6 +73,7 @@ class AsyncEventStream:
             if left <= 0:
                 return None
             if await self._sub.poll(None if left == math.inf else math.ceil(left * 1000)):
+                self.heard_at = time.monotonic()
                 self._hear(follower, codec.decode_event((await self._sub.recv_multipart())[-1]))
 
     async def _start(self) -> Follower:

@@ -39,6 +39,8 @@ class EventStream:
         self._follower = Follower(since, ephemeral=ephemeral)
         self.seen = since
         """The seq of the last event given: the `since` that goes on from here."""
+        self.heard_at = time.monotonic()
+        """When the daemon was last heard, on the monotonic clock. It has a heartbeat of a second."""
         self._ready: deque[m.Event] = deque()
         self._fetch = True
 
@@ -65,6 +67,7 @@ class EventStream:
             if left <= 0:
                 return None
             if self._sub.poll(milliseconds(left)):
+                self.heard_at = time.monotonic()
                 self._hear(codec.decode_event(self._sub.recv_multipart()[-1]))
 
     def _hear(self, event: m.Event) -> None:

@@ -22,6 +22,9 @@ KIND_CELLS = max(len(kind) for kind in (*JOB_KINDS, *DAEMON_KINDS))
 SHORT_ID_CHARS = 8
 """Of an id in a line: enough to be told apart, and to be given to any command."""
 
+SEQ_CELLS = 6
+"""Of an event's number, which is what `--since` takes; after a million events lines only become longer."""
+
 BY_CELLS = 8
 """Of who asked; most users' names fit, and a longer one only shifts its own line."""
 
@@ -49,10 +52,11 @@ class Wanted(NamedTuple):
 
 
 def line(event: Event) -> str:
-    """When, which job, what, who, and what else there is to say."""
+    """Its number, when, which job, what, who, and what else there is to say."""
     scope, _, kind = event.type.partition(".")
     job = event.job_id[:SHORT_ID_CHARS] if event.job_id else scope
     parts = [
+        f"{'' if event.seq is None else event.seq:>{SEQ_CELLS}}",
         text.short_time(event.at),
         f"{job:{SHORT_ID_CHARS}}",
         state(kind) + " " * (KIND_CELLS - width(kind)),
@@ -69,7 +73,9 @@ def details(event: Event) -> str:
         case "job.submitted":
             return _join(data.get("name"), data.get("priority") and f"priority {data['priority']}")
         case "job.boosted":
-            return _join(f"priority {data['was']} to {data['priority']}", data.get("front") and "to the front")
+            moved = data["was"] != data["priority"]
+            change = f"priority {data['was']} to {data['priority']}" if moved else f"priority {data['priority']}"
+            return _join(change, data.get("front") and "to the front")
         case "job.started":
             return f"attempt {data['attempt']}"
         case "job.output_started":
@@ -94,7 +100,7 @@ def details(event: Event) -> str:
             speed = None if data.get("speed") is None else f"{data['speed']:.3g}x"
             return _join(text.percent(data.get("progress")), data.get("phase"), speed, left)
         case "daemon.stopping":
-            return str(data.get("mode") or "")
+            return _join(data.get("mode"), data.get("signal"))
         case "daemon.actor_restarted":
             return _join(data.get("address"), data.get("error"))
     return ""
@@ -105,7 +111,8 @@ def _join(*parts: object) -> str:
 
 
 def _output(data: Mapping[str, Any]) -> str:
-    return f"output {data['index']}: {data['path'].rpartition('/')[2]}"
+    """The output, numbered as `show` does."""
+    return f"#{data['index']} {data['path'].rpartition('/')[2]}"
 
 
 def _completed(data: Mapping[str, Any]) -> str:

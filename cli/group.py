@@ -74,6 +74,26 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(module, entry.attribute or cmd_name)
         return command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Whoever gives an option before the command is told where it belongs."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            name = error.option_name
+            command = next((word for word in args if word in COMMANDS), "COMMAND")
+            hint = f"options go after the command: rushes {command} {name} ..."
+            raise click.UsageError(f"no option {name!r} here; {hint}", ctx) from None
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Whatever is wrong with a command's words, its own help is the one to look at."""
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            command = ctx.invoked_subcommand and self.get_command(ctx, ctx.invoked_subcommand)
+            if error.ctx is None and command:  # click's parser does not always say
+                error.ctx = click.Context(command, parent=ctx, info_name=ctx.invoked_subcommand)
+            raise
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands in one block that fits a screen of 24 lines."""
         formatter.write_paragraph()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, get_args
 
 import click
 
-from bus.address import COMMANDS, default_address, ipc_folder
+from bus.address import COMMANDS, default_address, endpoints, ipc_folder
 from bus.client import Client
 from bus.errors import BusError
 from bus.messages import JobStatus
@@ -48,8 +48,22 @@ def with_client(function: Callable[Concatenate[Client, P], None]) -> Callable[..
 
 def _patience(bus: str | None) -> float:
     """How many seconds to wait for an answer."""
-    folder = ipc_folder(bus or default_address())
-    return DEADLINE_SECONDS if folder is None or (folder / COMMANDS).exists() else ABSENT_SECONDS
+    address = bus or default_address()
+    folder = ipc_folder(address)
+    present = _listens(endpoints(address).commands) if folder is None else (folder / COMMANDS).exists()
+    return DEADLINE_SECONDS if present else ABSENT_SECONDS
+
+
+def _listens(endpoint: str) -> bool:
+    """False where nobody takes connections at a tcp endpoint."""
+    import socket  # some 3 ms, which only tcp costs
+
+    host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), ABSENT_SECONDS):
+            return True
+    except OSError:
+        return False
 
 
 def job_id(function: F) -> F:

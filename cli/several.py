@@ -8,9 +8,10 @@ import click
 
 from bus.client import Client
 from bus.errors import CommandRefused
-from bus.messages import JobStatus, JobView
+from bus.messages import STATUSES, JobStatus, JobView
+from cli import text
 from cli.jobs import find
-from cli.output import complain, print_json
+from cli.output import complain, note, print_json
 
 R = TypeVar("R")
 
@@ -68,10 +69,16 @@ class Tally(Generic[R]):
         allowed: Sequence[JobStatus],
         order: Literal["oldest", "queue"] = "oldest",
     ) -> list[JobView]:
-        """The jobs that are meant. Where no status was given, one of the `allowed` is."""
+        """The jobs that are meant. Where no status was given, one of the `allowed` is.
+
+        That there is none is said: a typing error in a session's name must not look like work done.
+        """
         if not selection.ids:
             statuses = selection.statuses or allowed
-            return list(client.jobs(status=statuses, session=selection.session, order=order))
+            jobs = list(client.jobs(status=statuses, session=selection.session, order=order))
+            if not jobs:
+                note(f"No job matches: {_none(statuses, selection.session)}.")
+            return jobs
         found = []
         for given in dict.fromkeys(selection.ids):
             with self.of(given):
@@ -96,3 +103,9 @@ class Tally(Generic[R]):
         """End the command with status 1 where any job was refused."""
         if self._refusals:
             raise click.exceptions.Exit(1)
+
+
+def _none(statuses: Sequence[JobStatus], session: str | None) -> str:
+    """What there is none of: `none is queued or processing in session 'dailies'`."""
+    standing = "there is none" if set(statuses) == set(STATUSES) else f"none is {' or '.join(statuses)}"
+    return standing if session is None else f"{standing} in session {text.clean(session)!r}"

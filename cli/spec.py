@@ -24,7 +24,7 @@ def from_paths(paths: Sequence[str], input_args: Sequence[str], output_args: Seq
 
     """
     if len(paths) < 2:
-        raise click.UsageError("give at least one input, and the output as the last path (or --spec FILE)")
+        raise click.UsageError("give at least one input and, last before any --, the output (or --spec FILE)")
     *inputs, output = paths
     if len(input_args) > len(inputs):
         raise click.UsageError(f"{len(input_args)} --input-args for {text.count(len(inputs), 'input')}")

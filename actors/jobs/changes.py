@@ -96,7 +96,7 @@ def delete(turn: Turn, command: m.Delete, cause: Cause) -> m.DeleteResult:
     """Begin a job's removal; the reply in full follows when its files are gone."""
     job = find(turn, command.job_id)
     if is_active(job.status) and not command.force:
-        raise refuse(turn, job, "`force` cancels and deletes it")
+        raise refuse(turn, job, "delete it with `force`, which cancels it first")
     if job.deleting is None:
         job.deleting = Deleting(by=cause.by, command_id=cause.command_id, kind="deleted", keep_files=command.keep_files)
         if is_active(job.status) and job.cancel is None:
@@ -133,7 +133,7 @@ def boost(turn: Turn, command: m.Boost, cause: Cause) -> m.BoostResult:
     """Another place in the queue."""
     job = find(turn, command.job_id)
     if job.status != "queued":
-        raise refuse(turn, job, "only queued jobs have a place in the queue")
+        raise refuse(turn, job, "only a queued job can be boosted")
     was = job.priority
     priority, rank = _place(turn, job, command)
     turn.ledger.count(job, -1)
@@ -171,7 +171,7 @@ def retry(turn: Turn, command: m.Retry, cause: Cause) -> m.JobResult:
     """A failed job waits again, for the outputs that are not complete."""
     job = find(turn, command.job_id)
     if not can_retry(job.status):
-        raise refuse(turn, job, "only failed jobs can be retried")
+        raise refuse(turn, job, "only a failed job can be retried")
     if job.deleting is not None:
         raise refuse(turn, job, "it is being deleted")
     wanted = [output for output in job.outputs if not output.is_complete]

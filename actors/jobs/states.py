@@ -24,8 +24,8 @@ DESCRIPTIONS = {
     QUEUED: "waits for a slot",
     PROCESSING: "is being rendered",
     COMPLETED: "is done, and every output is proved",
-    FAILED: "ended with an error; it can be retried",
-    CANCELLED: "was stopped because somebody asked for it",
+    FAILED: "has failed",
+    CANCELLED: "was cancelled",
 }
 
 

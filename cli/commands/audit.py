@@ -6,6 +6,7 @@ from bus import limits
 from bus.client import Client
 from bus.messages import AuditEntry
 from cli import text
+from cli.numbers import Whole
 from cli.options import with_client
 from cli.output import note, print_json, print_table
 from cli.table import Column
@@ -15,12 +16,12 @@ DEFAULT_LIMIT = 50
 
 
 @click.command()
-@click.option("--since", type=click.IntRange(min=0), metavar="SEQ", help="After this entry.")
+@click.option("--since", type=Whole(0), metavar="SEQ", help="After this entry.")
 @click.option(
     "-n",
     "--limit",
     metavar="N",
-    type=click.IntRange(1, limits.MAX_PAGE),
+    type=Whole(1, limits.MAX_PAGE),
     default=DEFAULT_LIMIT,
     show_default=True,
     help="At most so many: the last ones, or with --since the first.",

@@ -1,11 +1,15 @@
 """`rushes boost`: move queued jobs."""
 
+from contextlib import suppress
+
 import click
 
 from bus import limits
 from bus.client import Client
+from bus.errors import NotFound
 from bus.messages import BoostResult, JobStatus
 from cli import text
+from cli.numbers import Whole
 from cli.options import selects, with_client
 from cli.output import say
 from cli.several import Selection, Tally
@@ -18,10 +22,15 @@ QUEUED: tuple[JobStatus, ...] = ("queued",)
 @click.option(
     "--priority",
     metavar="N",
-    type=click.IntRange(limits.MIN_PRIORITY, limits.MAX_PRIORITY),
+    type=Whole(limits.MIN_PRIORITY, limits.MAX_PRIORITY),
     help="The new one.",
 )
-@click.option("--by", metavar="N", type=int, help="Added to the priority.")
+@click.option(
+    "--by",
+    metavar="N",
+    type=Whole(limits.MIN_PRIORITY - limits.MAX_PRIORITY, limits.MAX_PRIORITY - limits.MIN_PRIORITY),
+    help="Added to the priority.",
+)
 @click.option("--front", is_flag=True, help="Before every other job.")
 @with_client
 def boost(
@@ -54,16 +63,25 @@ def boost(
     for job in reversed(jobs) if front else jobs:
         with tally.of(job.id):
             tally.results[job.id] = client.boost(job.id, priority=priority, by=by, front=front)
+    if len(jobs) > 1:
+        _look_again(client, tally)
     if as_json:
         tally.print_json()
     else:
         for job in jobs:
             if job.id in tally.results:
-                say(_report(tally.results[job.id], alone=len(jobs) == 1))
+                say(_report(tally.results[job.id]))
     tally.check()
 
 
-def _report(result: BoostResult, *, alone: bool) -> str:
-    # Of several, only the last to be moved has the place that its reply says.
-    place = f", place {result.position} in the queue" if alone and result.position else ""
+def _look_again(client: Client, tally: Tally[BoostResult]) -> None:
+    """Of several, only the last to be moved still has the place that its reply says."""
+    for job_id in list(tally.results):
+        with suppress(NotFound):  # deleted meanwhile: what its reply said is all there is to say
+            job = client.get(job_id).job
+            tally.results[job_id] = BoostResult(job, job.position)
+
+
+def _report(result: BoostResult) -> str:
+    place = f", place {result.position} in the queue" if result.position else ""
     return f"{result.job.id} has priority {result.job.priority}{place}: {text.title(result.job)}"

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import click
 
 from bus.client import Client
+from bus.errors import Conflict
 from bus.messages import DeleteResult, JobStatus, JobView
+from bus.request import ENDED
 from cli import text
 from cli.confirm import YES, ask, must_ask
 from cli.options import STATUSES, selects, with_client
@@ -48,33 +50,44 @@ def delete(
     selection.check()
     asking = must_ask(yes=yes)
     tally = Tally[DeleteResult](single=selection.names_one)
-    jobs = tally.jobs(client, selection, STATUSES)
+    jobs = []
+    for job in tally.jobs(client, selection, STATUSES):
+        with tally.of(job.id):
+            if not (force or job.status in ENDED):
+                # Refused here, in the words of this command line, before anybody is asked about it.
+                raise Conflict(f"the job is {job.status}; --force cancels it first", {"job": job})
+            jobs.append(job)
     if asking and jobs:
-        made = [output.path for job in jobs for output in job.outputs if output.status == "completed"]
-        question = _question(jobs, len(made), force=force, keep_files=keep_files)
+        made = [path for job in jobs for path in _made(job)]
+        question = _question(jobs, len(made), keep_files=keep_files)
         ask(jobs, question, removing=[] if keep_files else made)
     for job in jobs:
         with tally.of(job.id):
             result = client.delete(job.id, force=force, keep_files=keep_files, wait=WAIT_SECONDS)
             tally.results[job.id] = result
             if not as_json:
-                say(_report(result))
+                say(_report(result, kept=_made(job) if keep_files else []))
     if as_json:
         tally.print_json()
     tally.check()
 
 
-def _question(jobs: Sequence[JobView], made: int, *, force: bool, keep_files: bool) -> str:
-    active = sum(job.status in ("queued", "processing") for job in jobs)
+def _made(job: JobView) -> list[str]:
+    """The files that the job has made, as far as they were made when it was looked at."""
+    return [output.path for output in job.outputs if output.status == "completed"]
+
+
+def _question(jobs: Sequence[JobView], made: int, *, keep_files: bool) -> str:
+    active = sum(job.status not in ENDED for job in jobs)
     parts = [f"Delete {text.count(len(jobs), 'job')}"]
     if made:
         parts.append(f"{'but keep' if keep_files else 'and'} {text.count(made, 'file')}")
     if active:
-        parts.append(f"({active} still to run: {'cancelled first' if force else 'refused without --force'})")
+        parts.append(f"({active} still to run: cancelled first)")
     return " ".join(parts) + "?"
 
 
-def _report(result: DeleteResult) -> str:
+def _report(result: DeleteResult, kept: Sequence[str]) -> str:
     """What happened to the job, and to each file."""
     if result.status == "deleting":
         return f"{result.job_id} is being deleted: its FFmpeg has not ended after {WAIT_SECONDS:g} s"
@@ -82,4 +95,5 @@ def _report(result: DeleteResult) -> str:
     lines += [f"  removed  {text.clean(path)}" for path in result.removed]
     lines += [f"  missing  {text.clean(path)}" for path in result.missing]
     lines += [f"  {state('failed')}   {text.clean(left.path)}: {text.clean(left.message)}" for left in result.failed]
+    lines += [f"  kept     {text.clean(path)}" for path in kept]
     return "\n".join(lines)

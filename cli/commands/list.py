@@ -8,6 +8,7 @@ from bus import limits
 from bus.client import Client
 from bus.messages import JobStatus, ListResult
 from cli.job_table import print_jobs
+from cli.numbers import Whole
 from cli.options import STATUSES, with_client
 from cli.output import note, print_json
 
@@ -31,7 +32,7 @@ Order = Literal["newest", "oldest", "queue"]
     "-n",
     "--limit",
     metavar="N",
-    type=click.IntRange(1, limits.MAX_PAGE),
+    type=Whole(1, limits.MAX_PAGE),
     default=DEFAULT_LIMIT,
     show_default=True,
     help="At most so many.",

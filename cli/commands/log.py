@@ -10,6 +10,7 @@ from bus.request import ENDED
 from cli import text
 from cli.history import between
 from cli.jobs import find
+from cli.numbers import Whole
 from cli.options import job_id, with_client
 from cli.output import is_terminal, note, print_json, say_raw
 
@@ -19,9 +20,9 @@ FOLLOW_SECONDS = 0.5
 
 @click.command()
 @job_id
-@click.option("--output", type=click.IntRange(min=0), metavar="N", help="Of this output; else the latest.")
-@click.option("--attempt", type=click.IntRange(min=1), metavar="N", help="Of this attempt; else the latest.")
-@click.option("--tail", type=click.IntRange(min=1), metavar="N", help="The last N lines.")
+@click.option("--output", type=Whole(0), metavar="N", help="Of this output; else the latest.")
+@click.option("--attempt", type=Whole(1), metavar="N", help="Of this attempt; else the latest.")
+@click.option("--tail", type=Whole(1), metavar="N", help="The last N lines.")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the job has ended.")
 @with_client
 def log(

@@ -6,14 +6,16 @@ import click
 
 from bus import limits
 from bus.client import Client
+from bus.errors import Invalid
 from bus.request import job_spec
 from cli.lines import line
+from cli.numbers import Seconds, Whole
 from cli.options import with_client
 from cli.output import is_terminal, print_json, say
 from cli.spec import absolute, from_file, from_paths
 from cli.watch import settle, wait_for
 
-SECONDS = click.FloatRange(min=0)
+SECONDS = Seconds(0, min_open=True)
 
 
 class FFmpegLike(click.Command):
@@ -23,7 +25,27 @@ class FFmpegLike(click.Command):
         """Take FFmpeg's part away before the rest is read."""
         at = args.index("--") if "--" in args else len(args)
         ctx.params["output_args"] = args[at + 1 :]
-        return super().parse_args(ctx, args[:at])
+        ours = args[:at]
+        try:
+            return super().parse_args(ctx, list(ours))
+        except click.NoSuchOption as error:
+            if error.option_name.startswith("--"):
+                raise
+            word = _written(error.option_name, ours)
+            raise click.UsageError(f"no option {word!r}; {_hint(word)}", ctx) from None
+
+
+def _written(name: str, words: list[str]) -> str:
+    """The word in which click found no such option: it reads `-c:v` as `-c`, and in `-hide_banner` an `-h` first."""
+    starts = (name, "-h")
+    return next((word for start in starts for word in words if word.startswith(start) and word != "-h"), name)
+
+
+def _hint(word: str) -> str:
+    """Where to put what FFmpeg would understand."""
+    if word == "-i":
+        return "inputs come without it, before the output: rushes submit in.mov out.mp4"
+    return f"FFmpeg's own options follow --: rushes submit in.mov out.mp4 -- {word} ..."
 
 
 def _metadata(_ctx: click.Context, _param: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str] | None:
@@ -47,13 +69,13 @@ def _metadata(_ctx: click.Context, _param: click.Parameter, pairs: tuple[str, ..
 @click.option(
     "--priority",
     metavar="N",
-    type=click.IntRange(limits.MIN_PRIORITY, limits.MAX_PRIORITY),
+    type=Whole(limits.MIN_PRIORITY, limits.MAX_PRIORITY),
     help="The higher, the sooner. [default: 0]",
 )
 @click.option(
     "--max-attempts",
     metavar="N",
-    type=click.IntRange(1, limits.MAX_ATTEMPTS),
+    type=Whole(1, limits.MAX_ATTEMPTS),
     help="Tries. [default: 1]",
 )
 @click.option("--timeout", type=SECONDS, metavar="SECONDS", help="Fail an output that takes longer.")
@@ -61,7 +83,7 @@ def _metadata(_ctx: click.Context, _param: click.Parameter, pairs: tuple[str, ..
 @click.option("--overwrite", is_flag=True, default=None, help="Replace an output file that exists.")
 @click.option(
     "--ttl",
-    type=SECONDS,
+    type=Seconds(0),
     metavar="SECONDS",
     help="Remove it, and its files, so long after its end. [default: a day]",
 )
@@ -106,8 +128,16 @@ def submit(
         raise click.UsageError("--spec says which files and arguments; give no others")
     else:
         raw = from_file(spec)
-    raw |= {name: value for name, value in fields.items() if value is not None}
-    result = client.submit(absolute(job_spec(raw)))
+    options = {name: value for name, value in fields.items() if value is not None}
+    try:
+        checked = job_spec(raw | options)
+    except Invalid as refusal:
+        # Nobody but this command line has seen it, and where it was given as an option that is what to name.
+        name = str(refusal.details["path"]).removeprefix("job.").partition(".")[0]
+        if name not in options:
+            raise
+        raise click.BadParameter(refusal.message, param_hint=f"--{name.replace('_', '-')}") from None
+    result = client.submit(absolute(checked))
     job = result.job
     if not as_json:
         say(line(job) if is_terminal() else job.id)

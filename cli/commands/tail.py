@@ -5,12 +5,18 @@ import msgspec
 
 from bus.client import Client
 from bus.messages import Event
+from bus.stream import EventStream
 from cli import text
 from cli.events import DAEMON_KINDS, JOB_KINDS, PROGRESS, Wanted, line, types_of
 from cli.history import between, last
 from cli.jobs import find
+from cli.numbers import Whole
 from cli.options import check_id, complete_id, with_client
-from cli.output import say
+from cli.output import complain, note, say
+
+LOOK_SECONDS = 1.0
+SILENT_LOOKS = 3
+"""How many looks without even a heartbeat, which comes each second, are a daemon that is gone."""
 
 DEFAULT_LINES = 10
 """As tail(1) has it."""
@@ -27,12 +33,12 @@ def _types(_ctx: click.Context, _param: click.Parameter, words: tuple[str, ...])
 
 
 @click.command()
-@click.option("--since", type=click.IntRange(min=0), metavar="SEQ", help="From the event after this.")
+@click.option("--since", type=Whole(0), metavar="SEQ", help="From the event after this.")
 @click.option(
     "-n",
     "--lines",
     metavar="N",
-    type=click.IntRange(min=0),
+    type=Whole(0),
     help=f"Begin with the last so many. [default: {DEFAULT_LINES}]",
 )
 @click.option("--job", metavar="ID", help="Of this job.", callback=check_id, shell_complete=complete_id)
@@ -81,9 +87,36 @@ def tail(
                 _print(event, as_json=as_json)
     if follow:
         with client.events(now if since is None else since, ephemeral=PROGRESS in types) as stream:
-            for event in stream:
-                if wanted.fits(event):
-                    _print(event, as_json=as_json)
+            watch = _Watch(client, stream)
+            while True:
+                heard = stream.next(LOOK_SECONDS)
+                watch.look(idle=heard is None)
+                if heard is not None and wanted.fits(heard):
+                    _print(heard, as_json=as_json)
+
+
+class _Watch:
+    """Says when the daemon has fallen silent and when it is back: a tail that waits looks like a night without work."""
+
+    def __init__(self, client: Client, stream: EventStream) -> None:
+        self._address = client.address
+        self._stream = stream
+        self._heard_at = stream.heard_at
+        self._idle_looks = 0
+
+    def look(self, *, idle: bool) -> None:
+        """To be called after each `next`. Looks count, not time: whoever stopped us with Ctrl-Z stopped no daemon."""
+        silent = self._idle_looks >= SILENT_LOOKS
+        if self._stream.heard_at != self._heard_at:
+            self._heard_at, self._idle_looks = self._stream.heard_at, 0
+            if silent:
+                note(f"The daemon at {self._address} is back.")
+        elif idle:
+            self._idle_looks += 1
+            if not silent and self._idle_looks >= SILENT_LOOKS:
+                complain(
+                    f"no daemon answers at {self._address}; waiting for it, to go on after event {self._stream.seen}"
+                )
 
 
 def _print(event: Event, *, as_json: bool) -> None:

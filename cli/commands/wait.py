@@ -4,6 +4,7 @@ import click
 
 from bus.client import Client
 from cli.jobs import find
+from cli.numbers import Seconds
 from cli.options import job_ids, with_client
 from cli.output import print_json
 from cli.watch import settle, wait_for
@@ -11,7 +12,7 @@ from cli.watch import settle, wait_for
 
 @click.command()
 @job_ids(required=True)
-@click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="For all of them together.")
+@click.option("--timeout", type=Seconds(0), metavar="SECONDS", help="For all of them together.")
 @with_client
 def wait(client: Client, /, *, given: tuple[str, ...], timeout: float | None, as_json: bool) -> None:
     """Wait until jobs have ended.
