@@ -13,7 +13,7 @@ JOB_KINDS = (
     "submitted", "boosted", "started", "output_started", "output_completed", "cancelling", "signalled",
     "completed", "failed", "requeued", "cancelled", "deleted", "expired", "progress",
 )  # fmt: skip
-DAEMON_KINDS = ("started", "draining", "resumed", "stopping", "actor_restarted")
+DAEMON_KINDS = ("started", "draining", "resumed", "stopping", "actor_restarted", "disk_low", "disk_ok")
 
 PROGRESS = "job.progress"
 """The one event that has no seq and that a reader must ask for."""
@@ -83,8 +83,10 @@ def details(event: Event) -> str:
         case "job.output_completed":
             picture = f"{data['width']}x{data['height']}" if data.get("width") else None
             return _join(_output(data), picture, text.clock(data.get("duration")), text.size(data.get("size")))
-        case "job.cancelling" | "job.cancelled":
+        case "job.cancelling":
             return _join(data.get("reason"), data.get("notes"))
+        case "job.cancelled":
+            return _join(data.get("reason"), data.get("notes"), _stop(data.get("stop")))
         case "job.signalled":
             return _join(data.get("stage"), f"output {data['index']}")
         case "job.completed":
@@ -92,15 +94,22 @@ def details(event: Event) -> str:
         case "job.failed":
             return _error(data.get("error"))
         case "job.requeued":
-            return _join(data.get("why"), _error(data.get("error")))
-        case "job.deleted" | "job.expired":
+            at = data.get("not_before")
+            return _join(data.get("why"), at and f"not before {text.short_time(at)}", _error(data.get("error")))
+        case "job.deleted":
             return _removed(data)
+        case "job.expired":
+            return _join({"max_bytes": "to make room"}.get(data.get("why") or ""), _removed(data))
         case "job.progress":
             left = None if data.get("eta") is None else f"{text.clock(data['eta'])} left"
             speed = None if data.get("speed") is None else f"{data['speed']:.3g}x"
             return _join(text.percent(data.get("progress")), data.get("phase"), speed, left)
         case "daemon.stopping":
             return _join(data.get("mode"), data.get("signal"))
+        case "daemon.disk_low":
+            return f"{data['folder']} has {text.size(data['free'])}, and outputs need {text.size(data['floor'])}"
+        case "daemon.disk_ok":
+            return f"{data['folder']} has {text.size(data['free'])}"
         case "daemon.actor_restarted":
             return _join(data.get("address"), data.get("error"))
     return ""
@@ -113,6 +122,14 @@ def _join(*parts: object) -> str:
 def _output(data: Mapping[str, Any]) -> str:
     """The output, numbered as `show` does."""
     return f"#{data['index']} {data['path'].rpartition('/')[2]}"
+
+
+def _stop(stop: Mapping[str, Any] | None) -> str:
+    """How far up the ladder it took, and how long."""
+    if not stop or not stop["rungs"]:
+        return ""
+    last = stop["rungs"][-1]
+    return f"by {last['stage']} after {last['after']:.1f}s" if last["after"] else f"by {last['stage']}"
 
 
 def _completed(data: Mapping[str, Any]) -> str:

@@ -7,6 +7,8 @@ from cli import text
 from cli.output import print_table
 from cli.table import Column
 
+WAITS = {"retry": "waits for its next attempt", "disk": "waits for room on the disk"}
+
 PLACE = Column("#", right=True)
 COLUMNS = [
     Column("ID"),
@@ -38,6 +40,8 @@ def _row(job: JobView) -> list[str]:
 
 
 def _what(job: JobView) -> str:
-    """The job's name and files; of one that failed, why."""
+    """The job's name and files; of one that failed, why; of one that waits for more than a slot, for what."""
     title = f"{text.clean(job.name)} ({text.files(job)})" if job.name else text.files(job)
-    return f"{title}: {job.error.code}" if job.status == "failed" and job.error else title
+    if job.status == "failed" and job.error:
+        return f"{title}: {job.error.code}"
+    return f"{title}: {WAITS[job.waiting.why]}" if job.waiting else title

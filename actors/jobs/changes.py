@@ -86,7 +86,8 @@ def end_cancelled(turn: Turn, job: Job, stop: dict[str, object] | None = None) -
     job.cancelled_at = turn.now
     turn.reset_outputs(job, "cancelled")
     cause = Cause(job.cancel.by, job.cancel.command_id)
-    turn.event("job.cancelled", {"reason": job.cancel.reason, "stop": stop}, job=job, cause=cause)
+    data = {"reason": job.cancel.reason, "notes": job.cancel.notes, "stop": stop}
+    turn.event("job.cancelled", data, job=job, cause=cause)
     turn.save(job)
     turn.log("job_cancelled", job_id=job.id, by=job.cancel.by, reason=job.cancel.reason)
     begin_removal(turn, job)

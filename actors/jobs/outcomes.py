@@ -158,6 +158,7 @@ def output_completed(turn: Turn, news: OutputCompleted) -> None:
     data = {
         "index": output.index, "name": output.name, "path": output.path, "size": facts.size,
         "duration": facts.duration, "width": facts.width, "height": facts.height, "fps": facts.fps,
+        "verify": job.spec.outputs[output.index].verify,
     }  # fmt: skip
     turn.event("job.output_completed", data, job=job)
     turn.log(

@@ -3,13 +3,12 @@
 import os
 import select
 import time
-from typing import Literal
 
 import click
 
 from bus.client import Client
 from bus.errors import CommandRefused, NoDaemon
-from bus.messages import StatusResult
+from bus.messages import ShutdownMode, StatusResult
 from cli import text
 from cli.options import STATUSES, with_client
 from cli.output import note, print_json, say
@@ -78,19 +77,21 @@ def resume(client: Client, /, *, as_json: bool) -> None:
 @click.command()
 @click.option(
     "--mode",
-    type=click.Choice(["stop", "drain"]),
+    type=click.Choice(["stop", "drain", "leave"]),
     default="stop",
     show_default=True,
-    help="stop: running jobs are stopped and queued again. drain: they finish first.",
+    help="stop: running jobs are stopped and queued again. drain: they finish first. "
+    "leave: their FFmpeg runs on, and the next daemon takes it over.",
 )
 @click.option("--wait", is_flag=True, help="Until the daemon is gone.")
 @with_client
-def shutdown(client: Client, /, *, mode: Literal["stop", "drain"], wait: bool, as_json: bool) -> None:
+def shutdown(client: Client, /, *, mode: ShutdownMode, wait: bool, as_json: bool) -> None:
     """End the daemon.
 
     \b
-    Example:
+    Examples:
       rushes shutdown --mode drain --wait
+      rushes shutdown --mode leave --wait    # then start the new version: no minute of encoding is lost
     """
     before = client.status()
     pidfd = _watch(before.pid)

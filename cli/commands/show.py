@@ -45,6 +45,7 @@ def _facts(job: JobView) -> list[tuple[str, str]]:
         ("status", _status(job)),
         ("error", _error(job)),
         ("remedy", _remedy(job)),
+        ("waits", text.clean(job.waiting.message) if job.waiting else ""),
         ("cancelled", _cancel(job)),
         ("priority", str(job.priority)),
         ("attempts", f"{job.attempts} of {job.max_attempts}"),
@@ -108,6 +109,7 @@ OUTPUT_COLUMNS = [
 
 def _output_row(output: OutputView) -> list[str]:
     name = f" ({text.clean(output.name)})" if output.name else ""
+    unproved = " (not verified)" if output.verify == "none" else ""
     return [
         str(output.index),
         output.status,
@@ -115,5 +117,5 @@ def _output_row(output: OutputView) -> list[str]:
         text.size(output.size),
         text.clock(output.duration),
         text.picture(output),
-        text.clean(output.path) + name,
+        text.clean(output.path) + name + unproved,
     ]

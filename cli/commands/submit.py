@@ -80,6 +80,8 @@ def _metadata(_ctx: click.Context, _param: click.Parameter, pairs: tuple[str, ..
 )
 @click.option("--timeout", type=SECONDS, metavar="SECONDS", help="Fail an output that takes longer.")
 @click.option("--stall-timeout", type=SECONDS, metavar="SECONDS", help="Fail an output without progress for so long.")
+@click.option("--expect-duration", type=SECONDS, metavar="SECONDS", help="How long the output must be.")
+@click.option("--no-verify", is_flag=True, help="Take what FFmpeg made without opening it.")
 @click.option("--overwrite", is_flag=True, default=None, help="Replace an output file that exists.")
 @click.option(
     "--ttl",
@@ -105,6 +107,8 @@ def submit(
     input_args: tuple[str, ...],
     output_args: list[str],
     spec: BinaryIO | None,
+    expect_duration: float | None,
+    no_verify: bool,
     wait: bool,
     as_json: bool,
     **fields: Any,
@@ -124,8 +128,9 @@ def submit(
     """
     if spec is None:
         raw = from_paths(paths, input_args, output_args)
-    elif paths or input_args or output_args:
-        raise click.UsageError("--spec says which files and arguments; give no others")
+        raw["outputs"][0] |= {"expect_duration": expect_duration, "verify": "none" if no_verify else "full"}
+    elif paths or input_args or output_args or expect_duration or no_verify:
+        raise click.UsageError("--spec says which files and arguments, and how each output is proved; give no others")
     else:
         raw = from_file(spec)
     options = {name: value for name, value in fields.items() if value is not None}

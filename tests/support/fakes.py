@@ -59,6 +59,28 @@ until [ -e "$TEST_BASE/fail-now" ]; do sleep 0.05; done
 echo 'this is the reason' >&2
 exit 1
 """,
+    "clogged": """\
+mkfifo "$TEST_BASE/clogged-$$" && exec 9<>"$TEST_BASE/clogged-$$"
+exec yes 'nobody reads this' >&9
+""",
+    "finishing": """\
+echo '[mp4 @ 0x55d0] Starting second pass: moving the moov atom to the beginning of the file' >&2
+echo 'the first part' >"$output"
+for look in 1 2 3 4 5 6 7 8 9 10; do
+  printf x | dd of="$output" conv=notrunc 2>/dev/null
+  sleep 0.2
+done
+exec "$FFMPEG" "$@"
+""",
+    "stuck-finishing": """\
+echo '[mp4 @ 0x55d0] Starting second pass: moving the moov atom to the beginning of the file' >&2
+echo 'the first part' >"$output"
+trap '' TERM
+while :; do sleep 1000; done
+""",
+    "short": """\
+exec "$FFMPEG" -y -t 0.2 "$@"
+""",
     "noting": """\
 echo "${output##*/}" >>"$TEST_BASE/runs"
 exec "$FFMPEG" "$@"
