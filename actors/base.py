@@ -22,6 +22,7 @@ SUPERVISOR = "supervisor"
 QUEUE = "queue"
 ARCHIVE = "archive"
 JANITOR = "janitor"
+ADMISSION = "admission"
 
 MAX_BATCH = 1000
 """Messages handled in one go: at some 60 µs each, nobody waits longer than a few fsyncs."""

@@ -15,8 +15,9 @@ from typing import Any
 import pykka
 
 from actors import logs
+from actors.admission import Admission
 from actors.archive import Archive
-from actors.base import ARCHIVE, JANITOR, QUEUE, SUPERVISOR
+from actors.base import ADMISSION, ARCHIVE, JANITOR, QUEUE, SUPERVISOR
 from actors.config import Config
 from actors.ffmpeg import binary
 from actors.janitor import Janitor, JanitorSettings
@@ -32,7 +33,7 @@ from actors.supervisor import Supervisor
 from actors.watcher import Watcher
 from bus.auth import Guard, user_name
 from bus.hub import Hub
-from bus.messages import AnyCommand, Audit, Backup, Events, Get, List, Log
+from bus.messages import AnyCommand, Audit, Backup, Events, Get, List, Log, Submit
 
 EXIT_OK, EXIT_FAILED = 0, 1
 
@@ -68,6 +69,8 @@ class CannotStart(Exception):
 
 def route(command: AnyCommand) -> str:
     """Which actor's work a command is. A `get` that waits needs the turn that ends the job: the Queue's."""
+    if isinstance(command, Submit):
+        return ADMISSION
     if isinstance(command, Get):
         return QUEUE if command.wait else ARCHIVE
     if isinstance(command, Backup):
@@ -147,6 +150,9 @@ class Daemon:
     def _start_archive(self) -> pykka.ActorRef[Any]:
         return Archive.start(self._hub, self._queue_settings.data, self._render_settings.work)
 
+    def _start_admission(self) -> pykka.ActorRef[Any]:
+        return Admission.start(self._hub)
+
     def _start_janitor(self) -> pykka.ActorRef[Any]:
         return Janitor.start(self._hub, self._watcher, self._janitor_settings)
 
@@ -159,7 +165,12 @@ class Daemon:
         """Serve until a shutdown, a signal or a failure; the exit status."""
         self._hub.start()
         self._watcher.start()
-        parts = {QUEUE: self._start_queue, ARCHIVE: self._start_archive, JANITOR: self._start_janitor}
+        parts = {
+            QUEUE: self._start_queue,
+            ARCHIVE: self._start_archive,
+            JANITOR: self._start_janitor,
+            ADMISSION: self._start_admission,
+        }
         stop_seconds = self._queue_settings.stop_seconds
         supervisor = Supervisor.start(
             self._hub, self._watcher, parts, self._start_render, stop_seconds, self._outcome.put

@@ -55,12 +55,16 @@ LINGER_MS = 1000
 
 
 class Request(NamedTuple):
-    """A command on its way to its actor, with who asks, the way back, and the bytes that it came in."""
+    """A command on its way to its actor, with who asks, the way back, and the bytes that it came in.
+
+    `prepared`: what an actor on its way has found out for the one that decides.
+    """
 
     command: AnyCommand
     by: str
     envelope: tuple[bytes, ...]
     size: int = 0
+    prepared: Any = None
 
 
 class Pending(NamedTuple):
@@ -143,6 +147,17 @@ class Hub:
     def register(self, address: str, inbox: Inbox) -> None:
         """Deliver what is sent to `address` to `inbox` from now on. Any thread."""
         self._inboxes[address] = inbox
+
+    def hand_over(self, address: str, request: Request) -> CommandRefused | None:
+        """Put a command into an actor's inbox, where it has room; else what to tell the client. Any thread."""
+        inbox = self._inboxes.get(address)
+        if inbox is None:
+            return Busy("the daemon is starting or repairing this part; try again")
+        pending = inbox.pending()
+        if pending.messages >= MAX_INBOX or pending.size >= MAX_INBOX_BYTES:
+            return Busy(f"{pending.messages} commands are waiting; try again", {"limit": MAX_INBOX})
+        inbox.put(request)
+        return None
 
     def post(self, address: str, mail: bytes) -> None:
         """Deliver mail at once, for one who has no outbox. Any thread."""
@@ -315,15 +330,12 @@ class Hub:
         by = auth.identity(str(last.get("Peer-Address")))
         try:
             self._guard.check(by, str(command.__struct_config__.tag))
-            inbox = self._inboxes.get(self._route(command))
-            if inbox is None:
-                raise Busy("the daemon is starting or repairing this part; try again")
-            pending = inbox.pending()
-            if pending.messages >= MAX_INBOX or pending.size >= MAX_INBOX_BYTES:
-                raise Busy(f"{pending.messages} commands are waiting; try again", {"limit": MAX_INBOX})
-            inbox.put(Request(command, by, envelope, len(last)))
         except CommandRefused as refusal:
             self._refuse(envelope, command_id, refusal)
+            return
+        full = self.hand_over(self._route(command), Request(command, by, envelope, len(last)))
+        if full is not None:
+            self._refuse(envelope, command_id, full)
 
     def _refuse(self, envelope: tuple[bytes, ...], command_id: str | None, refusal: CommandRefused) -> None:
         self._send_reply([*envelope, refusal_body(command_id, refusal)])

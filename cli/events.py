@@ -71,7 +71,8 @@ def details(event: Event) -> str:
     data = event.data
     match event.type:
         case "job.submitted":
-            return _join(data.get("name"), data.get("priority") and f"priority {data['priority']}")
+            files = ", ".join(path.rpartition("/")[2] for path in data.get("outputs") or ())
+            return _join(data.get("name") or files, data.get("priority") and f"priority {data['priority']}")
         case "job.boosted":
             moved = data["was"] != data["priority"]
             change = f"priority {data['was']} to {data['priority']}" if moved else f"priority {data['priority']}"

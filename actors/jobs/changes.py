@@ -8,9 +8,9 @@ from typing import Literal
 import msgspec
 
 from actors.base import JANITOR, SUPERVISOR, render_address
-from actors.jobs import admission
+from actors.jobs import admit
 from actors.jobs.ledger import DRAINING, FRONT_RANK
-from actors.jobs.model import CancelWish, Deleting, Job, new_job_id
+from actors.jobs.model import CancelWish, Deleting, Job, Output, new_job_id
 from actors.jobs.states import CANCEL, RETRY, can_retry, describe, is_active
 from actors.jobs.turn import NOBODY, Cause, Turn
 from actors.mail import RemoveFiles, StopBegun, StopRender
@@ -35,16 +35,15 @@ def refuse(turn: Turn, job: Job, wish: str) -> Conflict:
     return Conflict(f"the job {describe(job.status)}; {wish}", {"job": turn.view(job)})
 
 
-def submit(turn: Turn, command: m.Submit, cause: Cause) -> m.JobResult:
-    """A new job at the end of its priority."""
+def submit(turn: Turn, command: m.Submit, cause: Cause, outputs: list[Output]) -> m.JobResult:
+    """A new job at the end of its priority; `outputs` are those that the Admission actor found good."""
     spec = command.job
-    outputs = admission.admit(spec)
 
     def holder(target: str) -> m.JobView | None:
         job_id = turn.store.taken_by(target)
         return turn.view(find(turn, job_id)) if job_id else None
 
-    admission.check_not_taken(outputs, holder)
+    admit.check_not_taken(outputs, holder)
     turn.ledger.number += 1
     number = turn.ledger.number
     job = Job(
@@ -52,7 +51,8 @@ def submit(turn: Turn, command: m.Submit, cause: Cause) -> m.JobResult:
         spec_json=msgspec.json.encode(spec), submitted_by=cause.by or "", created_at=turn.now, outputs=outputs,
     )  # fmt: skip
     turn.ledger.count(job, 1)
-    turn.event("job.submitted", {"name": job.name, "priority": job.priority}, job=job, cause=cause)
+    data = {"name": job.name, "priority": job.priority, "outputs": [output.path for output in outputs]}
+    turn.event("job.submitted", data, job=job, cause=cause)
     turn.store.add(job)
     return m.JobResult(turn.view(job, turn.ledger.last_position(job.priority)))
 
@@ -176,14 +176,12 @@ def retry(turn: Turn, command: m.Retry, cause: Cause) -> m.JobResult:
     if job.deleting is not None:
         raise refuse(turn, job, "it is being deleted")
     wanted = [output for output in job.outputs if not output.is_complete]
-    if not job.spec.overwrite:
-        admission.check_free(wanted)
 
     def holder(target: str) -> m.JobView | None:
         job_id = turn.store.taken_by(target, besides=job.number)
         return turn.view(find(turn, job_id)) if job_id else None
 
-    admission.check_not_taken(wanted, holder)
+    admit.check_not_taken(wanted, holder)
     turn.move(job, RETRY)
     job.attempts_base = job.attempts
     requeue(turn, job, "retry", cause)

@@ -25,7 +25,6 @@ NOT_REMEMBERED = (Busy, Unavailable, Internal)
 """Refusals that ask to try again: the same command, sent again, is to be looked at anew."""
 
 HANDLERS: dict[type[m.Command], Callable[[Turn, Any, Cause], Any]] = {
-    m.Submit: changes.submit,
     m.Cancel: changes.cancel,
     m.Delete: changes.delete,
     m.Boost: changes.boost,
@@ -101,7 +100,7 @@ class Desk:
         try:
             if turn.ledger.stopping in ENDING or (turn.ledger.stopping and isinstance(command, BRINGS_WORK)):
                 raise Busy("the daemon is stopping")
-            result = HANDLERS[type(command)](turn, command, Cause.of(request))
+            result = _carry_out(turn, request)
         except CommandRefused as refusal:
             body = refusal_body(command.id, refusal)
             turn.reply(request.envelope, body)
@@ -209,6 +208,16 @@ class Desk:
         if not isinstance(request.command, m.Get):
             turn.answer(request.by, command_id, body)
         turn.reply(request.envelope, body)
+
+
+def _carry_out(turn: Turn, request: Request) -> Any:
+    """The result of a command. Raises `CommandRefused`."""
+    command, cause = request.command, Cause.of(request)
+    if not isinstance(command, m.Submit):
+        return HANDLERS[type(command)](turn, command, cause)
+    if isinstance(request.prepared, CommandRefused):
+        raise request.prepared
+    return changes.submit(turn, command, cause, request.prepared)
 
 
 def _final(request: Request, job_id: str, job: Job | None, changed: bool, turn: Turn) -> Any:

@@ -13,6 +13,7 @@ from typing import Any, Self, TypeVar
 from actors.base import ARCHIVE, JANITOR, QUEUE, SUPERVISOR, render_address
 from actors.daemon import route
 from actors.job_queue import Queue, QueueSettings
+from actors.jobs import admit
 from actors.jobs.database import FILE_NAME, connect
 from actors.jobs.model import FileIdentity, timestamp
 from actors.jobs.sql import queries
@@ -29,7 +30,9 @@ from actors.mail import (
 )
 from actors.watcher import Watcher
 from bus import codec
+from bus import messages as m
 from bus.auth import Guard
+from bus.errors import CommandRefused
 from bus.hub import Hub, Pending, Request
 from bus.messages import AnyCommand, ErrorView
 from tests.support.jobs import quick
@@ -194,8 +197,18 @@ class Counter:
         while True:
             message = self._inbox.next()
             if isinstance(message, Request):
-                return message
+                return self._admitted(message)
             self._mail.append(message)
+
+    @staticmethod
+    def _admitted(request: Request) -> Request:
+        """Be the Admission actor."""
+        if not isinstance(request.command, m.Submit):
+            return request
+        try:
+            return request._replace(prepared=admit.admit(request.command.job))
+        except CommandRefused as refusal:
+            return request._replace(prepared=refusal)
 
     def ask(self, kind: str, **fields: Any) -> Map:
         """A command in a turn of its own; its reply."""

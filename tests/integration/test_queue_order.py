@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
-from actors.jobs import changes, outcomes
+from actors.jobs import admit, changes, outcomes
 from actors.jobs.ledger import Ledger
 from actors.jobs.store import Store
 from actors.jobs.turn import Cause, Turn
@@ -73,7 +73,7 @@ class QueueOrder(RuleBasedStateMachine):
         output = m.Output(f"{self.folder.name}/{number}.mp4")
         source = m.Input("testsrc", ("-f", "lavfi"))
         command = m.Submit(id="x", job=m.JobSpec(inputs=(source,), outputs=(output,), priority=priority))
-        view = self.turn(lambda turn: changes.submit(turn, command, CAUSE)).job
+        view = self.turn(lambda turn: changes.submit(turn, command, CAUSE, admit.admit(command.job))).job
         self.numbers[view.id] = number
         self.model[view.id] = Place(priority, 0, number)
         assert view.position == self.expected.index(view.id) + 1

@@ -1,15 +1,17 @@
 """The whole daemon in this process, and an actor made to die: that is seen, logged and repaired, within a budget."""
 
 import json
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Event as Signal
 from typing import Any
 
 import pytest
 
-from actors.base import ARCHIVE, JANITOR, QUEUE, SUPERVISOR, render_address
+from actors.base import ADMISSION, ARCHIVE, JANITOR, QUEUE, SUPERVISOR, render_address
 from actors.config import load
 from actors.daemon import CannotStart, Daemon
 from actors.jobs.database import FILE_NAME
@@ -62,7 +64,7 @@ class Alive:
     def note(self, job_id: str) -> str:
         """What the shim of a job's first run noted of itself, once it has."""
         file = self.data / "work" / job_id / "1-0/pid"
-        return str(eventually(lambda: file.exists() and file.read_text(), "the shim's note"))
+        return str(eventually(lambda: file.exists() and file.read_text().strip(), "the shim's note"))
 
     def close(self) -> None:
         if not self._status.done():
@@ -100,7 +102,7 @@ def logged(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in capsys.readouterr().err.splitlines() if line.startswith("{")]
 
 
-@pytest.mark.parametrize("address", [ARCHIVE, JANITOR, QUEUE])
+@pytest.mark.parametrize("address", [ADMISSION, ARCHIVE, JANITOR, QUEUE])
 def test_an_actor_that_dies_is_started_again_and_told_of(
     alive: Alive, address: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -225,3 +227,30 @@ def test_the_folder_is_free_again_after_the_end_and_not_before(start: Callable[[
     first.client.shutdown()
     assert first.status() == 0
     assert start().client.status().counts["queued"] == 0
+
+
+def test_a_disk_that_does_not_answer_holds_up_nothing_but_the_submits_for_it(
+    alive: Alive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dead network mount, as far as a test can have one: the trial file in one folder takes as long as it likes."""
+    held, release, trial = Signal(), Signal(), tempfile.TemporaryFile
+
+    def hang(*args: Any, **options: Any) -> Any:
+        if str(options["dir"]).endswith("dead"):
+            held.set()
+            assert release.wait(PATIENCE)
+        return trial(*args, **options)
+
+    running = rendering(alive, "running.mp4", 600)
+    (alive.out / "dead").mkdir()
+    monkeypatch.setattr(tempfile, "TemporaryFile", hang)
+    with ThreadPoolExecutor(1) as pool, Client(alive.client.address, deadline=PATIENCE) as other:
+        submitted = pool.submit(other.submit, quick(alive.out / "dead" / "a.mp4"))
+        try:
+            assert held.wait(PATIENCE)
+            assert alive.client.status().running == 1
+            assert alive.client.cancel(running.id, wait=PATIENCE).job.status == "cancelled"
+            assert not submitted.done()
+        finally:
+            release.set()
+        assert submitted.result(PATIENCE).job.status == "queued"

@@ -1,0 +1,40 @@
+"""The Admission actor: what the file system has to say of a job that was submitted, found out beside the Queue.
+
+A disk that does not answer (a dead network mount) holds up the submits behind it, and nothing else: the Queue never
+touches a path of a job. What was found goes on with the command, and the Queue decides.
+"""
+
+from collections.abc import Sequence
+
+from actors.base import ADMISSION, QUEUE, BusActor
+from actors.jobs import admit
+from actors.jobs.model import Output
+from bus import messages as m
+from bus.errors import CommandRefused, Internal
+from bus.hub import Hub, Request, refusal_body
+
+
+class Admission(BusActor):
+    """See the module. Runs in a thread of its own, which may block on a slow disk without harm to others."""
+
+    def __init__(self, hub: Hub) -> None:
+        super().__init__(hub, ADMISSION)
+
+    def receive(self, messages: Sequence[Request]) -> None:
+        """Look, and hand on, in the order in which they came."""
+        for request in messages:
+            looked = request._replace(prepared=self._look(request))
+            refusal = self.hub.hand_over(QUEUE, looked)
+            if refusal is not None:
+                self.outbox.reply(request.envelope, refusal_body(request.command.id, refusal))
+
+    def _look(self, request: Request) -> list[Output] | CommandRefused:
+        """The outputs of a job that may be taken, or why it may not."""
+        assert isinstance(request.command, m.Submit), "no other command is routed here"
+        try:
+            return admit.admit(request.command.job)
+        except CommandRefused as refusal:
+            return refusal
+        except Exception as error:  # one job's defect is no other job's trouble
+            self.log.error("command_failed", command_id=request.command.id, by=request.by, exc_info=error)
+            return Internal("a defect of the daemon; nothing was changed, and its log has the details")
