@@ -103,7 +103,7 @@ class LazyGroup(click.Group):
             for name, entry in entries.items():
                 formatter.write(f"  {heading:8}{name:12}{entry.summary}\n")
                 heading = ""
-        formatter.write("\nrushes COMMAND --help explains each, with an example.  rushes --version\n")
+        formatter.write("rushes COMMAND --help explains each, with an example.  rushes --version\n")
 
 
 def _unknown(name: str) -> str:

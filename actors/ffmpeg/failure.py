@@ -126,6 +126,7 @@ CAUSES = (
             r"Error (?:initializing|opening|while opening) (?:filters|encoder)",
             r"does not contain any stream",
             r"Error opening output files: Invalid argument",
+            r"is not a suitable output format",
         ),
         statuses=(_status(errno.EINVAL),),
     ),

@@ -91,7 +91,7 @@ def shutdown(client: Client, /, *, mode: ShutdownMode, wait: bool, as_json: bool
     \b
     Examples:
       rushes shutdown --mode drain --wait
-      rushes shutdown --mode leave --wait    # then start the new version: no minute of encoding is lost
+      rushes shutdown --mode leave --wait    # then start the new version
     """
     before = client.status()
     pidfd = _watch(before.pid)

@@ -67,6 +67,10 @@ SEEN: dict[str, list[tuple[int, str]]] = {
         (8, "Unrecognized option 'nosuchopt'.\nError splitting the argument list: Option not found\n"),
         (8, "[AVFilterGraph @ 0x55e4e39da9c0] No such filter: 'nosuchfilter'\nError opening output file out.mp4.\n"),
         (8, "[fc#-1 @ 0x55c3c6408400] Error applying option 'nosuch' to filter 'scale': Option not found\n"),
+        (
+            1,
+            "[NULL @ 0x5] Requested output format 'nosuch' is not a suitable output format\n/o.mp4: Invalid argument\n",
+        ),
         (234, "[AVFormatContext @ 0x55561c170880] Requested output format 'nosuch' is not known.\n"),
         (234, "[AVFormatContext @ 0x55a4dfff7880] Unable to choose an output format for 'out.zzz'; use a standard\n"),
         (234, "Stream map '' matches no streams.\nTo ignore this, add a trailing '?' to the map.\n"),
