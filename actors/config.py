@@ -28,6 +28,8 @@ UNITS = {"": 1, "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 UNITS |= {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMGT]?i?B?)\Z")
 
+PLACE = re.compile(r"(.*) - at `\$\.(.*)`\Z", re.DOTALL)
+
 Bytes = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 MAX_SLOTS = 1024
@@ -97,20 +99,35 @@ def load(given: Mapping[str, Any], file: Path | None = None, environ: Mapping[st
         ConfigError: a setting is unknown or has a value that cannot be.
 
     """
-    raw = _read(file or (Path(environ["RUSHES_CONFIG"]) if environ.get("RUSHES_CONFIG") else None))
+    file = file or (Path(environ["RUSHES_CONFIG"]) if environ.get("RUSHES_CONFIG") else None)
+    raw = _read(file)
+    told_by = dict.fromkeys(raw, str(file))
     for name in FROM_ENVIRONMENT:
         value = environ.get(ENVIRONMENT_PREFIX + name.upper())
         if value:
-            raw[name] = value
-    raw |= {name: value for name, value in given.items() if value is not None}
+            raw[name], told_by[name] = value, f"{ENVIRONMENT_PREFIX}{name.upper()}"
+    for name, value in given.items():
+        if value is not None:
+            raw[name], told_by[name] = value, "the command line"
     _read_sizes(raw, "min_free")
     if isinstance(raw.get("retention"), dict):
         _read_sizes(raw["retention"], "max_bytes")
     try:
         config = msgspec.convert(raw, Config, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"configuration: {error}; the settings are {', '.join(NAMES)}") from None
+        raise ConfigError(_explain(str(error), told_by)) from None
     return msgspec.structs.replace(config, data=str(Path(config.data).expanduser().absolute()))
+
+
+def _explain(error: str, told_by: Mapping[str, str]) -> str:
+    """A msgspec message, such as ``Expected `int` >= 1 - at `$.slots` ``, with the setting's name and who set it."""
+    at = PLACE.search(error)
+    if at is None:
+        return f"configuration: {error}; the settings are {', '.join(NAMES)}"
+    problem = at[1].replace("`", "")
+    return (
+        f"setting {at[2]} (from {told_by.get(at[2].partition('.')[0], 'nowhere')}): {problem[0].lower()}{problem[1:]}"
+    )
 
 
 def _read_sizes(table: dict[str, Any], name: str) -> None:

@@ -77,6 +77,29 @@ def test_a_value_that_cannot_be_is_refused_with_the_name_of_its_setting(name: st
     assert name in refused({name: value})
 
 
+@pytest.mark.parametrize(
+    ("text", "size"), [("100", 100), ("2 GB", 2 * 10**9), ("1.5MiB", 1_572_864), ("0", 0), ("10 kB", 10_000)]
+)
+def test_a_size_may_have_a_unit(file: Path, text: str, size: int) -> None:
+    assert load({"min_free": text}, environ={}).min_free == size
+    assert load({}, environ={"RUSHES_MIN_FREE": text}).min_free == size
+    file.write_text(f'[retention]\nmax_bytes = "{text}"\n')
+    assert load({}, file, {}).retention.max_bytes == size
+
+
+@pytest.mark.parametrize("text", ["much", "2 XB", "-1", "1 2"])
+def test_what_is_no_size_is_refused_with_who_said_it(text: str) -> None:
+    assert "min_free (from RUSHES_MIN_FREE)" in refused({}, environ={"RUSHES_MIN_FREE": text})
+
+
+def test_a_refusal_says_where_the_setting_stands(file: Path) -> None:
+    file.write_text("slots = 0\n[backup]\nkeep = 0\n")
+    assert f"slots (from {file})" in refused({}, file)
+    assert "slots (from the command line)" in refused({"slots": 0}, file)
+    file.write_text("[backup]\nkeep = 0\n")
+    assert f"backup.keep (from {file})" in refused({}, file)
+
+
 def test_a_role_that_is_none_is_refused(file: Path) -> None:
     file.write_text('[roles]\nada = "queen"\n')
     assert "roles" in refused({}, file)
