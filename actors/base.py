@@ -24,6 +24,9 @@ ARCHIVE = "archive"
 JANITOR = "janitor"
 ADMISSION = "admission"
 
+WORK_FOLDER = "work"
+"""In the data folder: what each run of FFmpeg leaves there."""
+
 MAX_BATCH = 1000
 """Messages handled in one go: at some 60 µs each, nobody waits longer than a few fsyncs."""
 

@@ -17,7 +17,7 @@ import pykka
 from actors import logs
 from actors.admission import Admission
 from actors.archive import Archive
-from actors.base import ADMISSION, ARCHIVE, JANITOR, QUEUE, SUPERVISOR
+from actors.base import ADMISSION, ARCHIVE, JANITOR, QUEUE, SUPERVISOR, WORK_FOLDER
 from actors.config import Config
 from actors.ffmpeg import binary
 from actors.janitor import Janitor, JanitorSettings
@@ -51,7 +51,6 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, END_OF_SIGNALS)
 SENT_BY_A_PROCESS = (0, -1)
 """SI_USER and SI_QUEUE (sigaction(2)): only with these does the kernel say whose process sent a signal."""
 
-WORK_FOLDER = "work"
 LOCK_FILE = "lock"
 
 

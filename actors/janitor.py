@@ -15,7 +15,7 @@ from actors.base import JANITOR, QUEUE, SUPERVISOR, BusActor
 from actors.disk import free_bytes
 from actors.ffmpeg.child import end_by_force
 from actors.ffmpeg.command import PARTIAL_PREFIX
-from actors.ffmpeg.run import file_identity
+from actors.ffmpeg.run import file_identity, floor_of
 from actors.ffmpeg.workspace import Workspace
 from actors.jobs.database import FILE_NAME, StoreUnusable, check_file
 from actors.jobs.model import JOB_ID, FileIdentity
@@ -141,11 +141,12 @@ class Janitor(BusActor):
 
     def _look_for_room(self) -> None:
         for folder in sorted(self._full_folders):
+            floor = floor_of(folder, self._work, self._settings.min_free)
             try:
                 free = free_bytes(Path(folder))
             except OSError:
-                free = self._settings.min_free  # it is gone: let the next Render say so
-            if free >= self._settings.min_free:
+                free = floor  # it is gone: let the next Render say so
+            if free >= floor:
                 self._full_folders.discard(folder)
                 self.outbox.mail(QUEUE, RoomFound(folder=folder, free=free))
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from actors.base import QUEUE, SUPERVISOR, BusActor
+from actors.base import QUEUE, SUPERVISOR, WORK_FOLDER, BusActor
 from actors.jobs import changes, outcomes, retention, waits
 from actors.jobs.database import StoreError, StoreFailing, StoreFull, StoreUnavailable, StoreUnusable
 from actors.jobs.desk import Desk, Held
@@ -85,6 +85,7 @@ class Queue(BusActor):
         self._watcher = watcher
         self._settings = settings
         self._first = first
+        self._work = str(settings.data / WORK_FOLDER)
         self._desk = Desk(watcher, self.log)
         self._backlog: list[Any] = []
         self._will_retry = False
@@ -258,7 +259,7 @@ class Queue(BusActor):
             not (ledger.draining or ledger.stopping or self._keeper.is_full)
             and len(ledger.running) < self._settings.slots
         ):
-            job = waits.next_ready(turn) if ledger.statuses["queued"] else None
+            job = waits.next_ready(turn, self._work) if ledger.statuses["queued"] else None
             if job is None:
                 return
             outcomes.start(turn, job)

@@ -101,10 +101,16 @@ class OutputCompleted(Mail, frozen=True, kw_only=True):
 
 
 class Room(Struct, frozen=True):
-    """What a disk has, and what it must have before an output starts. Bytes."""
+    """What the disk of a folder has, and what it must have before an output starts. Bytes."""
 
+    folder: str
     free: int
     floor: int
+
+    @property
+    def is_enough(self) -> bool:
+        """True where an output may start."""
+        return self.free >= self.floor
 
 
 class RenderEnded(Mail, frozen=True, kw_only=True):

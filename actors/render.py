@@ -151,10 +151,10 @@ class Render(BusActor):
 
     def _start(self, run: Run) -> None:
         try:
-            room = Room(run.free_bytes(), self._settings.min_free)
-            if room.free < room.floor:
-                self._report_end(None, "no_room", room=room)
-                return
+            for room in run.rooms(self._settings.min_free):
+                if not room.is_enough:
+                    self._report_end(None, "no_room", room=room)
+                    return
             child = run.start()
         except RunFailed as failed:
             self._fail(run, failed.error)

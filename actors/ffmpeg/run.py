@@ -23,10 +23,13 @@ from actors.ffmpeg.probe import Findings, Unproved, describe, examine
 from actors.ffmpeg.progress import Block, Meter, ProgressFile
 from actors.ffmpeg.workspace import Workspace
 from actors.jobs.model import FileIdentity
-from actors.mail import Facts
+from actors.mail import Facts, Room
 from bus import messages as m
 
 NUMBERS = itertools.count()
+
+NOTES_BYTES = 4 * 1024 * 1024
+"""Room that a run needs in the daemon's own folder: its log and its progress, which are bounded."""
 
 FINISHING_BYTES = 4096
 """Of stderr, in which FFmpeg's last words before it finishes a file stand; it says little after them."""
@@ -79,6 +82,11 @@ def file_of(source: m.Input) -> Path | None:
     return None if source.file is None or formats & {"lavfi", "image2"} else Path(source.file)
 
 
+def floor_of(folder: str, work: Path, min_free: int) -> int:
+    """The bytes of room that a folder's disk must have before an output starts."""
+    return min(min_free, NOTES_BYTES) if folder == str(work) else min_free
+
+
 def file_identity(stat: os.stat_result) -> FileIdentity:
     """What tells this file from another of the same name."""
     return FileIdentity(device=stat.st_dev, inode=stat.st_ino, size=stat.st_size, mtime_ns=stat.st_mtime_ns)
@@ -101,6 +109,7 @@ class Run:
         self.partial = Path(partial_path(str(self.target), job_id, index, run))
         self.child: Child | None = None
         self.probe: subprocess.Popen[bytes] | None = None
+        self._work = work
         self._ffmpeg = ffmpeg
         self._spec = spec
         self._progress = ProgressFile(self.workspace.progress)
@@ -110,14 +119,16 @@ class Run:
 
     # ------------------------------------------------------------ beginning
 
-    def free_bytes(self) -> int:
-        """What the output's disk has room for. Raises `RunFailed` where its folder is gone."""
-        try:
-            return free_bytes(self.target.parent)
-        except OSError as failed:
-            raise RunFailed(
-                error("output_folder_missing", f"{self.target.parent} is gone since the job was submitted")
-            ) from failed
+    def rooms(self, min_free: int) -> list[Room]:
+        """What the disks have that the run needs, for its notes and for its output. Raises `RunFailed`."""
+        found = []
+        for folder in (self._work, self.target.parent):
+            try:
+                found.append(Room(str(folder), free_bytes(folder), floor_of(str(folder), self._work, min_free)))
+            except OSError as failed:
+                gone = f"{folder} is gone since the job was submitted"
+                raise RunFailed(error("output_folder_missing", gone)) from failed
+        return found
 
     def start(self) -> Child:
         """Check what may have changed since the submit, and start FFmpeg. Raises `RunFailed`."""

@@ -71,7 +71,7 @@ def watch_rooms(turn: Turn) -> None:
 
 def no_room(turn: Turn, job: Job, room: Room) -> None:
     """A Render found too little room for the next output of a job that goes back into the queue."""
-    folder = job.low_folder = folder_of(job)
+    folder = job.low_folder = room.folder
     if folder not in turn.ledger.low_folders:
         turn.ledger.low_folders.add(folder)
         turn.event("daemon.disk_low", {"folder": folder, "free": room.free, "floor": room.floor})
@@ -88,8 +88,13 @@ def room_found(turn: Turn, news: RoomFound) -> None:
         turn.log("disk_ok", path=news.folder, free=news.free)
 
 
-def next_ready(turn: Turn) -> Job | None:
-    """The job that is to start next; jobs before it whose disk is known to be full are put aside."""
+def next_ready(turn: Turn, work: str) -> Job | None:
+    """The job that is to start next; jobs before it whose disk is known to be full are put aside.
+
+    `work` is the folder that every run needs for its notes.
+    """
+    if work in turn.ledger.low_folders:
+        return None
     for _ in range(LOOK_AHEAD):
         job = turn.store.next_ready()
         if job is None or not turn.ledger.low_folders or folder_of(job) not in turn.ledger.low_folders:
