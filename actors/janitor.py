@@ -15,7 +15,8 @@ from actors.base import JANITOR, QUEUE, SUPERVISOR, BusActor
 from actors.disk import free_bytes
 from actors.ffmpeg.child import end_by_force
 from actors.ffmpeg.command import PARTIAL_PREFIX
-from actors.ffmpeg.run import file_identity, floor_of
+from actors.ffmpeg.output_file import file_identity
+from actors.ffmpeg.run import floor_of
 from actors.ffmpeg.workspace import Workspace
 from actors.jobs.database import FILE_NAME, StoreUnusable, check_file
 from actors.jobs.model import JOB_ID, FileIdentity

@@ -1,6 +1,5 @@
 """One FFmpeg run: one output of one job, from the check of its inputs to the file under its real name."""
 
-import contextlib
 import errno
 import itertools
 import os
@@ -18,6 +17,7 @@ from actors.ffmpeg.binary import FFmpeg
 from actors.ffmpeg.child import Child, exit_status, is_unlocked, kill_strays
 from actors.ffmpeg.command import Length, accepts_damage, argv, expected_length, partial_path, probe_argv
 from actors.ffmpeg.failure import error
+from actors.ffmpeg.output_file import OutputFile
 from actors.ffmpeg.patience import Partial
 from actors.ffmpeg.probe import Findings, Unproved, describe, examine
 from actors.ffmpeg.progress import Block, Meter, ProgressFile
@@ -40,9 +40,6 @@ CODES = {
     errno.EACCES: "permission", errno.EPERM: "permission", errno.EROFS: "permission",
 }  # fmt: skip
 """What a failed system call of ours is called in a job's error."""
-
-NO_SYNC = (errno.EINVAL, errno.EACCES, errno.EPERM, errno.ENOSYS)
-"""How a file system, or a folder that may not be read, says that a folder cannot be synced."""
 
 
 class RunFailed(Exception):
@@ -87,11 +84,6 @@ def floor_of(folder: str, work: Path, min_free: int) -> int:
     return min(min_free, NOTES_BYTES) if folder == str(work) else min_free
 
 
-def file_identity(stat: os.stat_result) -> FileIdentity:
-    """What tells this file from another of the same name."""
-    return FileIdentity(device=stat.st_dev, inode=stat.st_ino, size=stat.st_size, mtime_ns=stat.st_mtime_ns)
-
-
 class Run:
     """The files and the child of one run. Used by one thread, the Render actor's.
 
@@ -107,6 +99,7 @@ class Run:
         self.workspace = Workspace.of(work, job_id, run, index)
         self.target = Path(spec.outputs[index].path)
         self.partial = Path(partial_path(str(self.target), job_id, index, run))
+        self._file = OutputFile(self.target, self.partial, overwrite=spec.overwrite)
         self.child: Child | None = None
         self.probe: subprocess.Popen[bytes] | None = None
         self._work = work
@@ -135,7 +128,7 @@ class Run:
         try:
             self._check()
             self.workspace.prepare(self.partial)
-            self.discard_partial()
+            self._file.discard()
             command = argv(self._ffmpeg, self._spec, self.index, str(self.partial), str(self.workspace.progress))
             self.child = Child.spawn(command, self.workspace)
         except OSError as failed:
@@ -192,11 +185,7 @@ class Run:
 
     def written(self) -> Partial:
         """What there is of the output so far."""
-        try:
-            stat = self.partial.stat()
-        except OSError:
-            return Partial()
-        return Partial(stat.st_size, stat.st_mtime_ns)
+        return self._file.written()
 
     # ------------------------------------------------------------ after FFmpeg's end
 
@@ -249,8 +238,7 @@ class Run:
         last = self._progress.read()
         try:
             findings = self._examine(last)
-            self._sync(self.partial)
-            facts = self._facts(findings, last)
+            facts = self._facts(findings, last, self._file.sync())
             self.workspace.save_proof(Proof(facts))
         except Unproved as unproved:
             raise RunFailed(unproved.error) from None
@@ -272,16 +260,16 @@ class Run:
             damage_is_accepted=accepts_damage(self._spec, self.index),
         )
 
-    def _facts(self, findings: Findings, last: Block) -> Facts:
-        stat = self.partial.stat()
+    @staticmethod
+    def _facts(findings: Findings, last: Block, made: FileIdentity) -> Facts:
         return Facts(
-            size=stat.st_size,
+            size=made.size,
             duration=findings.duration,
             width=findings.width,
             height=findings.height,
             fps=findings.fps,
             speed=last.speed,
-            file=file_identity(stat),
+            file=made,
         )
 
     def publish(self, facts: Facts) -> None:
@@ -290,45 +278,11 @@ class Run:
         May be repeated after a crash. Raises `RunFailed`.
         """
         try:
-            if not self._is_published(facts):
-                if self._spec.overwrite:
-                    self.partial.replace(self.target)
-                else:
-                    self._link()
-            self.discard_partial()
-            self._sync_folder()
+            self._file.publish(facts.file)
         except FileExistsError:
             raise RunFailed(error("output_exists", f"{self.target} has appeared while the job ran")) from None
         except OSError as failed:
-            self._take_back(facts)
             raise _os_failed("the output could not be put in place", failed) from failed
-
-    def _take_back(self, facts: Facts) -> None:
-        """The output is not to be trusted to be on disk: it does not stand under its name either."""
-        with contextlib.suppress(OSError):
-            if self._is_published(facts):
-                self.target.unlink()
-
-    def _link(self) -> None:
-        """A rename that fails where the name is taken. A filesystem without links gets a check and a rename."""
-        try:
-            self.target.hardlink_to(self.partial)
-        except OSError as failed:
-            if failed.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS):
-                raise
-            if self.target.exists():
-                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(self.target)) from None
-            self.partial.rename(self.target)
-
-    def _is_published(self, facts: Facts) -> bool:
-        try:
-            found = file_identity(self.target.stat())
-        except FileNotFoundError:
-            return False
-        # Some network file systems give a file another number when it is renamed.
-        return (found.device, found.inode) == (facts.file.device, facts.file.inode) or (
-            (found.size, found.mtime_ns) == (facts.file.size, facts.file.mtime_ns)
-        )
 
     def proof(self) -> Facts | None:
         """The proof that an earlier daemon noted, where the file it speaks of is there under either name."""
@@ -337,9 +291,7 @@ class Run:
         except (FileNotFoundError, msgspec.DecodeError):
             return None
         try:
-            if self._is_published(facts):
-                return facts
-            return facts if file_identity(self.partial.stat()) == facts.file else None
+            return facts if self._file.is_there(facts.file) else None
         except OSError:
             return None
 
@@ -357,33 +309,9 @@ class Run:
             OSError: the partial file cannot be removed.
 
         """
-        removed = [str(self.partial)] if self.discard_partial() else []
+        removed = [str(self.partial)] if self._file.discard() else []
         self.workspace.remove_fifo()
         return removed
-
-    def discard_partial(self) -> bool:
-        """Remove the partial file; True where there was one."""
-        try:
-            self.partial.unlink()
-        except FileNotFoundError:
-            return False
-        return True
-
-    @staticmethod
-    def _sync(path: Path) -> None:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-    def _sync_folder(self) -> None:
-        """Put the new name on disk. Where a folder cannot be synced at all, the file system does it in its own time."""
-        try:
-            self._sync(self.target.parent)
-        except OSError as failed:
-            if failed.errno not in NO_SYNC:
-                raise
 
 
 def _os_failed(what: str, failed: OSError) -> RunFailed:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from actors.ffmpeg.binary import FFmpeg, find
-from actors.ffmpeg.run import Run, RunFailed, Verdict, file_identity
+from actors.ffmpeg.output_file import file_identity
+from actors.ffmpeg.run import Run, RunFailed, Verdict
 from actors.mail import Facts
 from bus import messages as m
 from tests.support.media import Clips
