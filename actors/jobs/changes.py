@@ -236,7 +236,9 @@ def go_on_stopping(turn: Turn, mode: m.ShutdownMode) -> None:
 
 
 def stop_all(turn: Turn, *, hurry: bool = False) -> None:
-    """Have every running child stopped."""
+    """Have every running child stopped. That is on disk before it is asked: its end is nobody else's doing."""
     for job_id in sorted(turn.ledger.running):
         job = find(turn, job_id)
+        job.phase = "stopping"
+        turn.store.save(job)
         turn.mail(render_address(job.id), StopRender(run=job.runs, why="stop", hurry=hurry))

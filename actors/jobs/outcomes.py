@@ -74,10 +74,10 @@ def order(turn: Turn, job: Job, discard: m.ErrorView | None = None) -> None:
 
 
 def stop_wish(turn: Turn, job: Job) -> StopWhy | None:
-    """Why the job's child is to stop, if it is."""
+    """Why the job's child is to stop, if it is. A stop that an earlier daemon had begun is brought to its end."""
     if job.cancel is not None:
         return "cancel"
-    return "stop" if turn.ledger.stopping == "stop" else None
+    return "stop" if turn.ledger.stopping == "stop" or job.phase == "stopping" else None
 
 
 def output_started(turn: Turn, news: OutputStarted) -> None:
