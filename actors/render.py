@@ -168,16 +168,18 @@ class Render(BusActor):
         if facts is not None:
             self._complete(run, facts)
             return
+        self._fault = run.fault()
+        is_to_end = self._told_to is not None or self._fault is not None
         child = run.adopt()
         if child is not None:
             self.log.info("child_adopted", output=run.index, pid=child.pid)
             stopper = self._watch(run, child)
-            if self._told_to is not None:
+            if is_to_end:
                 self._climb_from_the_start(run, stopper)
             return
         if self._shim_may_be_writing(run) or run.kill_strays():
             self._look_again("adopt", run)
-        elif self._told_to is not None or run.exit_status() is not None:
+        elif is_to_end or run.exit_status() is not None:
             self._judge(run)  # it ended while nobody looked; what it left behind says how
         else:
             self.log.warning("child_lost", output=run.index, why="it runs no more and left no exit status")
@@ -224,6 +226,7 @@ class Render(BusActor):
             self._patience.look(now, report.block.out_time, run.written(), finishing=report.finishing)
             self._fault = self._patience.verdict(now)
             if self._fault is not None:
+                run.note_fault(self._fault)
                 self._climb_from_the_start(run, stopper)
         self._after(PROGRESS_SECONDS, "progress", run)
 
@@ -294,7 +297,7 @@ class Render(BusActor):
         try:
             probe = run.start_probe()
         except RunFailed as failed:
-            self._fail(run, failed.error, 0)
+            self._fail(run, self._fault or failed.error, 0)  # an earlier Render may have failed it, and removed it
             return
         self._watcher.watch(probe.pid, self.address)
         self._after(PROBE_SECONDS, "probe", run)
@@ -325,6 +328,7 @@ class Render(BusActor):
             self.stop()
 
     def _fail(self, run: Run, failed: ErrorView, status: int | None = None) -> None:
+        run.note_fault(failed)
         removed = self._clean_up(run)
         if self._told_to is not None:
             self._report_end(run, "stopped", exit_status=status, removed=removed)

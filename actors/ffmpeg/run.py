@@ -1,5 +1,6 @@
 """One FFmpeg run: one output of one job, from the check of its inputs to the file under its real name."""
 
+import contextlib
 import errno
 import itertools
 import os
@@ -293,6 +294,21 @@ class Run:
         try:
             return facts if self._file.is_there(facts.file) else None
         except OSError:
+            return None
+
+    def note_fault(self, why: m.ErrorView) -> None:
+        """Note why the run fails, before anything is done about it: a daemon that comes after would find other reasons.
+
+        Where there is no room for it, that one says what it finds.
+        """
+        with contextlib.suppress(OSError):
+            self.workspace.fault.write_bytes(msgspec.json.encode(why))
+
+    def fault(self) -> m.ErrorView | None:
+        """Why it failed, or was about to be stopped, where an earlier Render noted that."""
+        try:
+            return msgspec.json.decode(self.workspace.fault.read_bytes(), type=m.ErrorView)
+        except (OSError, msgspec.DecodeError):
             return None
 
     def end_probe(self) -> None:

@@ -56,6 +56,7 @@ class Workspace:
         self.lock = folder / "lock"
         self.partial = folder / "partial"
         self.proof = folder / "proof"
+        self.fault = folder / "fault"
         self.probe = folder / "probe"
 
     @classmethod
