@@ -87,7 +87,11 @@ def serve(settings: Config) -> int:
     log = logs.logger(actor="main")
     log.info("daemon_starting", pid=os.getpid(), data=settings.data, bus=settings.bus, slots=settings.slots)
     try:
-        return Daemon(settings).run()
+        daemon = Daemon(settings)
+        status = daemon.run()
+        if daemon.is_stuck:
+            logs.close()
+            os._exit(status)
     except (CannotStart, FFmpegMissing, StoreError, BadAddress) as error:
         if settings.log_format == "json":
             log.error("daemon_failed", error=str(error))
@@ -95,6 +99,7 @@ def serve(settings: Config) -> int:
             logs.close()
             complain(str(error))
         return EXIT_FAILED
+    return status
 
 
 def run() -> int:

@@ -14,7 +14,6 @@ from typing import Any
 
 import pykka
 
-from actors import logs
 from actors.admission import Admission
 from actors.archive import Archive
 from actors.base import ADMISSION, ARCHIVE, JANITOR, QUEUE, SUPERVISOR, WORK_FOLDER
@@ -109,6 +108,8 @@ class Daemon:
 
     def __init__(self, config: Config) -> None:
         self._log = logger(actor="main")
+        self.is_stuck = False
+        """True after `run` where a thread did not end: only the end of the process ends it."""
         self._outcome: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._started = (timestamp(), time.monotonic())
         self._lock = claim(Path(config.data))
@@ -184,8 +185,8 @@ class Daemon:
         except pykka.Timeout as stuck:
             # A thread that hangs in the kernel (a dead NFS) cannot be ended; all it could lose is on disk.
             self._log.error("daemon_failed", error=f"an actor did not end within {stuck}; leaving it behind")
-            logs.close()
-            os._exit(status)
+            self.is_stuck = True
+            return status
         signal.pthread_kill(signals.ident or 0, END_OF_SIGNALS)
         signals.join()
         self._watcher.stop()
