@@ -1,0 +1,163 @@
+"""What a round does to the daemon and to its children, and a note of all that explains how jobs may end."""
+
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.soak.client import Board
+from tests.soak.plan import GRACE, SHARED, Strike
+from tests.support.daemon import Child, Daemon
+
+STOP_SECONDS = 3 * GRACE + 2.0
+"""What a daemon that was told to stop may take: the ladder at its children, and two seconds on a busy machine."""
+
+WORDS = b"somebody's own work"
+"""What an intruder writes where a job's output is to be."""
+
+
+class Striker:
+    """Kills, stops, starts. Used by one thread, which is also the only one that uses the daemon.
+
+    Attributes:
+        done: how often each thing was done.
+        struck: the jobs of which a child was killed, whose failure or recovery is no wonder.
+        intruders: the files that were put where outputs were to be.
+        wrong: what the daemon did that it must not.
+
+    """
+
+    def __init__(self, daemon: Daemon, board: Board) -> None:
+        self.done: Counter[str] = Counter()
+        self.struck: set[str] = set()
+        self.intruders: set[Path] = set()
+        self.wrong: list[str] = []
+        self._daemon = daemon
+        self._board = board
+
+    def strike(self, strike: Strike) -> None:
+        """Do one thing; what has no child to hit hits nobody."""
+        time.sleep(strike.pause)  # a random instant is all that is wanted
+        self.done[strike.kind] += 1
+        match strike.kind:
+            case "kill":
+                self._kill()
+            case "kill_and_stay_away":
+                self._kill(away=strike.seconds)
+            case "kill_while_starting":
+                self._kill()
+                time.sleep(strike.seconds)
+                self._kill()
+            case "kill_with_child":
+                self._end()
+                self._at_child(strike.nth, self._kill_group)
+                self._daemon.launch()
+            case "terminate":
+                self._stop(lambda: self._daemon.signal(signal.SIGTERM))
+            case "shutdown":
+                self._stop(lambda: self._daemon.result("shutdown"))
+            case "terminate_and_kill":
+                self._daemon.await_ready()
+                self._daemon.signal(signal.SIGTERM)
+                time.sleep(strike.seconds * GRACE)
+                self._end(may_be_gone=True)
+                self._daemon.launch()
+            case "intrude":
+                self._intrude(strike.nth)
+            case _:
+                self._at_child(strike.nth, getattr(self, f"_{strike.kind}"))
+
+    @property
+    def kills(self) -> int:
+        """How often the daemon was killed."""
+        twice = 2 * self.done["kill_while_starting"]
+        once = ("kill", "kill_and_stay_away", "kill_with_child", "terminate_and_kill")
+        return twice + sum(self.done[kind] for kind in once)
+
+    # ------------------------------------------------------------ at the daemon
+
+    def _kill(self, away: float = 0.0) -> None:
+        self._end()
+        time.sleep(away)
+        self._daemon.launch()
+
+    def _end(self, *, may_be_gone: bool = False) -> None:
+        """SIGKILL. One that was told to stop may be gone already; any other may not."""
+        if self._daemon.running():
+            self._daemon.kill9()
+            return
+        status = self._daemon.ended()
+        if status != 0 or not may_be_gone:
+            self.wrong.append(f"the daemon ended by itself with {status}")
+
+    def _stop(self, ask: Callable[[], object]) -> None:
+        self._daemon.await_ready()
+        ask()
+        began = time.monotonic()
+        status = self._daemon.ended()
+        took = time.monotonic() - began
+        if status != 0:
+            self.wrong.append(f"the daemon ended with {status} when it was asked to stop")
+        if took > STOP_SECONDS:
+            self.wrong.append(f"the daemon took {took:.1f} s to stop")
+        self._daemon.launch()
+
+    # ------------------------------------------------------------ at its children
+
+    def _at_child(self, nth: int, hit: Callable[[str, Child], None]) -> None:
+        children = list(self._daemon.children().items())
+        if children:
+            hit(*children[nth % len(children)])
+
+    def _kill_ffmpeg(self, job_id: str, child: Child) -> None:
+        self._end_child(job_id, child.ffmpeg.pid, signal.SIGKILL)
+
+    def _kill_shim(self, job_id: str, child: Child) -> None:
+        self._end_child(job_id, child.shim.pid, signal.SIGKILL)
+
+    def _kill_group(self, job_id: str, child: Child) -> None:
+        self._end_child(job_id, -child.shim.pid, signal.SIGKILL)
+
+    def _terminate_group(self, job_id: str, child: Child) -> None:
+        self._end_child(job_id, -child.shim.pid, signal.SIGTERM)
+
+    def _freeze_ffmpeg(self, job_id: str, child: Child) -> None:
+        send(child.ffmpeg.pid, signal.SIGSTOP)
+
+    def _freeze_group(self, job_id: str, child: Child) -> None:
+        send(-child.shim.pid, signal.SIGSTOP)
+
+    def _thaw(self, job_id: str, child: Child) -> None:
+        send(-child.shim.pid, signal.SIGCONT)
+
+    def _end_child(self, job_id: str, whom: int, number: signal.Signals) -> None:
+        self.struck.add(job_id)
+        send(whom, number)
+
+    # ------------------------------------------------------------ at its files
+
+    def _intrude(self, nth: int) -> None:
+        """Put a file where a job that may not overwrite is to write one, unless it has."""
+        known = self._board.nth(nth)
+        if known is None:
+            return
+        _, order = known
+        path = Path(order.spec(self._daemon.out)["outputs"][0]["path"])
+        if order.job.get("overwrite") or path.name in SHARED:
+            return
+        try:
+            with path.open("xb") as file:
+                file.write(WORDS)
+        except FileExistsError:
+            return
+        self.intruders.add(path)
+
+
+def send(whom: int, number: signal.Signals) -> None:
+    """Signal a process, or a group where `whom` is negative; one that has just ended needs none."""
+    try:
+        os.kill(whom, number)
+    except ProcessLookupError:
+        return
