@@ -13,7 +13,7 @@ from collections import Counter
 from tests.soak.plan import FULL
 from tests.soak.round import Outcome, play
 
-SHOWN_CHARS = 1500
+SHOWN_CHARS = 1200
 """Of each thing that is wrong: enough for a command and its reply."""
 
 SEEDS = 1_000_000
@@ -52,8 +52,11 @@ def tell(outcome: Outcome) -> None:
     )
     for wrong in outcome.wrong:
         print(f"       {wrong[:SHOWN_CHARS]}")
-    if outcome.folder is not None:
-        print(f"       its folder, with the daemon's log: {outcome.folder}", flush=True)
+    if outcome.wrong:
+        print(
+            f"       look: {outcome.folder} (the daemon's log is `stderr`); again: make soak SEED={outcome.seed}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

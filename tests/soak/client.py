@@ -33,7 +33,7 @@ class Asked:
 
     client: str
     body: Map
-    order: Order | None = None
+    order: Order | None = field(default=None, repr=False)
     awaited: bool = True
     may_be_gone: bool = False
     replies: list[Map] = field(default_factory=list)
@@ -67,9 +67,15 @@ class Asked:
 
 
 class Board:
-    """The jobs that the clients of a round know of. Shared by their threads."""
+    """The jobs that the clients of a round know of. Shared by their threads.
+
+    Attributes:
+        is_over: set when the round cannot go on; then nobody waits for replies any longer.
+
+    """
 
     def __init__(self) -> None:
+        self.is_over = threading.Event()
         self._lock = threading.Lock()
         self._jobs: list[tuple[str, Order]] = []
         self._to_go: set[str] = set()
@@ -166,6 +172,7 @@ class Client:
         longest = max((float(one.body.get("wait") or 0) for one in asked), default=0)
         end = time.monotonic() + PATIENCE + longest
         while waiting := [one for one in asked if not one.replies]:
+            assert not self._board.is_over.is_set(), f"{self.name} still waited for a reply to {waiting[0].body}"
             assert time.monotonic() < end, f"{self.name} has no reply within {PATIENCE} s to {waiting[0].body}"
             if self._hear_all(waiting, RESEND_SECONDS + longest):
                 return

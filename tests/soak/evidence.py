@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from tests.soak.client import Asked, Client
@@ -55,7 +56,7 @@ class Evidence:
     intruders: frozenset[Path]
     originals: "dict[Path, Original]"
 
-    @property
+    @cached_property
     def orders(self) -> dict[str, Asked]:
         """The submit that each job came from, by the job's id."""
         by_command = {one.id: one for one in self.asked if one.order is not None}

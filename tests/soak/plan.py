@@ -15,18 +15,28 @@ Manner = Literal["once", "twice", "vanish"]
 
 
 class Scale(NamedTuple):
-    """How large a round is. `patience` is the seconds for which jobs may go on once all has been said and done."""
+    """How large a round is.
+
+    Attributes:
+        clients: how many there are.
+        steps: what each of them does.
+        strikes: what is done to the daemon and its children.
+        pace: by which every pause is multiplied.
+        patience: the most seconds for which jobs may go on once all has been said and done.
+
+    """
 
     clients: int
     steps: int
     strikes: int
+    pace: float
     patience: float
 
 
-FULL = Scale(clients=3, steps=14, strikes=7, patience=2.0)
-"""Some 25 jobs, 80 commands and 5 deaths of the daemon in 5 to 8 s on two cores."""
+FULL = Scale(clients=3, steps=12, strikes=7, pace=0.9, patience=2.0)
+"""Some 25 jobs, 70 commands and 5 deaths of the daemon in 5 to 8 s on two cores."""
 
-SHORT = Scale(clients=2, steps=6, strikes=3, patience=0.5)
+SHORT = Scale(clients=3, steps=5, strikes=3, pace=0.5, patience=0.4)
 """For `make test`: ten of these within 35 s."""
 
 SLOTS = 3
@@ -116,26 +126,26 @@ def plan(seed: int, scale: Scale) -> Plan:
     return Plan(
         seed,
         round(Random(f"{seed} patience").uniform(0, scale.patience), 1),
-        tuple(_client(Random(f"{seed} client {name}"), name, scale.steps) for name in range(scale.clients)),
-        tuple(_strike(Random(f"{seed} strike {number}")) for number in range(scale.strikes)),
+        tuple(_client(Random(f"{seed} client {name}"), name, scale) for name in range(scale.clients)),
+        tuple(_strike(Random(f"{seed} strike {number}"), scale.pace) for number in range(scale.strikes)),
     )
 
 
-def _strike(rng: Random) -> Strike:
+def _strike(rng: Random, pace: float) -> Strike:
     (kind,) = rng.choices(list(STRIKES), list(STRIKES.values()))
-    return Strike(rng.uniform(*STRIKE_SECONDS), kind, rng.randrange(100), rng.uniform(0, AWAY_SECONDS))
+    return Strike(pace * rng.uniform(*STRIKE_SECONDS), kind, rng.randrange(100), pace * rng.uniform(0, AWAY_SECONDS))
 
 
-def _client(rng: Random, name: int, steps: int) -> tuple[Step, ...]:
-    return tuple(_step(rng, f"{name}-{number}", is_first=number == 0) for number in range(steps))
+def _client(rng: Random, name: int, scale: Scale) -> tuple[Step, ...]:
+    return tuple(_step(rng, f"{name}-{number}", scale.pace, is_first=number == 0) for number in range(scale.steps))
 
 
-def _step(rng: Random, name: str, *, is_first: bool) -> Step:
+def _step(rng: Random, name: str, pace: float, *, is_first: bool) -> Step:
     """Every client begins with jobs: there must be something to talk about."""
     (kind,) = rng.choices(list(KINDS), list(KINDS.values()))
     if is_first:
         kind = "submit"
-    pause = 0.0 if is_first else rng.uniform(*STEP_SECONDS)
+    pause = 0.0 if is_first else pace * rng.uniform(*STEP_SECONDS)
     many = rng.randint(2, 4) if is_first or rng.random() < 0.15 else 1
     return Step(pause, tuple(_wish(rng, kind, f"{name}-{number}") for number in range(many)))
 

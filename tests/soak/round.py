@@ -5,7 +5,8 @@ from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from types import TracebackType
+from typing import NamedTuple, Self
 
 from tests.soak.client import Asked, Board, Client
 from tests.soak.ear import Ear
@@ -20,8 +21,8 @@ from tests.support.media import find_ffmpeg
 from tests.support.processes import eventually
 from tests.support.wire import PATIENCE
 
-PROMISES = (durability, history, encoding, files)
-"""Those that are held against what a daemon at rest tells; `leftovers` is, once it has ended."""
+PROMISES = (durability, history, encoding, files, leftovers)
+"""Each is held against the evidence once the daemon has ended."""
 
 BYSTANDERS = {"notes.txt": b"mine", ".hidden": b"mine too", "0-0-0.mp4.bak": b"and mine", "folder/0-0-0.mp4": b"also"}
 """Files beside the outputs, some with names like theirs."""
@@ -40,21 +41,19 @@ class Outcome(NamedTuple):
 def play(seed: int, scale: Scale) -> Outcome:
     """A whole round. Whatever is wrong is in the outcome, not raised."""
     began = time.monotonic()
-    one = Round(plan(seed, scale))
     wrong: list[str] = []
-    try:
-        one.run()
-        one.rest()
-        evidence = one.gather()
-        one.figures.update(counts(evidence))
-        wrong += one.end()
-        wrong += [found for promise in PROMISES for found in promise.check(evidence)]
-        wrong += leftovers.check(evidence)
-    except Exception as error:  # noqa: BLE001 # a round that cannot be finished is told of like any other
-        wrong += [f"the round could not be finished: {error!r}", *one.wrong()]
-    finally:
-        one.let_go()
-    return Outcome(seed, wrong, one.leave(keep=bool(wrong)), time.monotonic() - began, one.figures)
+    with Round(plan(seed, scale)) as one:
+        try:
+            one.run()
+            one.rest()
+            evidence = one.gather()
+            wrong += one.end()
+            wrong += [found for promise in PROMISES for found in promise.check(evidence)]
+            one.figures.update(counts(evidence))
+        except Exception as error:  # noqa: BLE001 # a round that cannot be finished is told of like any other
+            wrong += [f"the round could not be finished: {error!r}", *one.wrong()]
+        folder = one.leave(keep=bool(wrong))
+    return Outcome(seed, wrong, folder, time.monotonic() - began, one.figures)
 
 
 class Round:
@@ -139,17 +138,24 @@ class Round:
         defects = [f"the daemon's log: {line}" for line in self._daemon.defects()]
         return [*self._striker.wrong, *self._ear.wrong, *defects]
 
-    def let_go(self) -> None:
-        """Whatever came of it, no thread and no connection is left."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Whatever came of it, no process, no thread and no connection is left."""
+        self._board.is_over.set()
         self._ear.stop_after(0)
         self._pool.shutdown()
         for client in (*self._clients, self._closer):
             client.close()
+        self._daemon.abandon()
 
     def leave(self, *, keep: bool) -> Path | None:
-        """Take the folder away, or keep it for a look; either way nothing runs any more."""
+        """Take the folder away, or keep it for a look."""
         if keep:
-            return self._daemon.abandon()
+            return self._daemon.base
         self._daemon.close()
         return None
 

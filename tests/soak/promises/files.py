@@ -30,19 +30,22 @@ class Made(NamedTuple):
 def check(evidence: Evidence) -> Iterator[str]:
     """Files that are not as they are to be."""
     made: dict[Path, Made] = {}
+    others = dict(evidence.originals)
     for event in evidence.events:
         if event["type"] == "job.output_completed":
             order = evidence.orders[event["job_id"]].order
             assert order is not None
-            made[Path(event["data"]["path"])] = Made(event["job_id"], order.seconds, event["data"])
+            path = Path(event["data"]["path"])
+            made[path] = Made(event["job_id"], order.seconds, event["data"])
+            others.pop(path, None)
             if not RECIPES[order.recipe].completes and len(order.job["outputs"]) == 1:
                 yield f"an output was completed of a job that cannot: {event}"
         elif event["type"] == "job.deleted":
             yield from _take_away(evidence, made, event)
     for view in evidence.views.values():
         yield from _outputs_are_as_their_job(evidence, view)
-    yield from _nothing_else_is_there(evidence, made)
-    yield from _others_are_untouched(evidence, made)
+    yield from _nothing_else_is_there(evidence, made, others)
+    yield from _others_are_untouched(evidence, others)
     yield from _media_are_whole(made)
 
 
@@ -75,18 +78,18 @@ def _outputs_are_as_their_job(evidence: Evidence, view: Map) -> Iterator[str]:
         yield f"job {view['id']} has several failed outputs: {view}"
 
 
-def _nothing_else_is_there(evidence: Evidence, made: dict[Path, Made]) -> Iterator[str]:
+def _nothing_else_is_there(evidence: Evidence, made: dict[Path, Made], others: dict[Path, Original]) -> Iterator[str]:
     there = {path for path in evidence.out.rglob("*") if not path.is_dir()}
-    expected = made.keys() | evidence.originals.keys() | evidence.intruders
+    expected = made.keys() | others.keys() | evidence.intruders
     for path in sorted(there - expected):
         yield f"a file that is no completed output's: {path}"
     for path in sorted(expected - there):
         yield f"a file is gone: {path}, made by {made.get(path, 'nobody')}"
 
 
-def _others_are_untouched(evidence: Evidence, made: dict[Path, Made]) -> Iterator[str]:
-    for path, original in evidence.originals.items():
-        if path not in made and path.exists() and Original.of(path) != original:
+def _others_are_untouched(evidence: Evidence, others: dict[Path, Original]) -> Iterator[str]:
+    for path, original in others.items():
+        if path.exists() and Original.of(path) != original:
             yield f"a file was touched that no job has completed: {path}"
     for path in evidence.intruders:
         if path.exists() and path.read_bytes() != WORDS:

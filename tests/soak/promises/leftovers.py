@@ -7,12 +7,20 @@ from contextlib import closing
 from pathlib import Path
 
 from tests.soak.evidence import Evidence
+from tests.support.processes import descendants_of, eventually
+
+END_SECONDS = 5.0
+"""What a killed process may take to be gone: it is its new parent that takes it off the table."""
 
 STORE_MAGIC = b"SQLite format 3\0"
 
 
 def check(evidence: Evidence) -> Iterator[str]:
     """What is there that must not be. To be asked once the daemon has ended."""
+    try:
+        eventually(lambda: not descendants_of(evidence.base), "nobody left", timeout=END_SECONDS)
+    except AssertionError:
+        yield f"processes are left: {descendants_of(evidence.base)}"
     for path in sorted(evidence.base.rglob(".rushes-*")):
         yield f"a partial file is left: {path}"
     for path in sorted(evidence.work.rglob("*")):
