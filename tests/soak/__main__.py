@@ -53,10 +53,7 @@ def tell(outcome: Outcome) -> None:
     for wrong in outcome.wrong:
         print(f"       {wrong[:SHOWN_CHARS]}")
     if outcome.wrong:
-        print(
-            f"       look: {outcome.folder} (the daemon's log is `stderr`); again: make soak SEED={outcome.seed}",
-            flush=True,
-        )
+        print(f"       again: make soak SEED={outcome.seed}; the daemon's log: {outcome.folder}/stderr", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,8 @@
 """Hears what the daemon publishes, and looks in that very moment whether it is true of processes and files."""
 
+import os
+import signal
+import threading
 from pathlib import Path
 
 from tests.support.processes import working_in
@@ -28,6 +31,8 @@ class Ear:
         self._work = data / "work"
         self._out = out
         self._last: int | None = None
+        self._trap: tuple[str, int] | None = None
+        self._sprung = threading.Event()
 
     def listen(self) -> None:
         """Hear everything up to the event that is said to be the last."""
@@ -38,10 +43,25 @@ class Ear:
                 if heard is None:
                     continue
                 event = heard.event
+                self._spring(event["type"])
                 newest = event["seq"] or event["data"].get("last_seq") or newest
                 if event["type"] in NO_CHILD_AFTER:
                     self._look(event)
             self.events = listener.events()
+
+    def kill_at(self, kind: str, pid: int, timeout: float) -> None:
+        """Have process `pid` killed in the moment in which a `kind` event is heard, if one is within `timeout`."""
+        self._sprung.clear()
+        self._trap = (kind, pid)
+        self._sprung.wait(timeout)
+        self._trap = None
+
+    def _spring(self, kind: str) -> None:
+        trap = self._trap
+        if trap is not None and trap[0] == kind:
+            self._trap = None
+            os.kill(trap[1], signal.SIGKILL)
+            self._sprung.set()
 
     def stop_after(self, last_seq: int) -> None:
         """That event, or a heartbeat that knows of it, is all that is still waited for."""

@@ -32,7 +32,7 @@ class Evidence:
         heard: the durable events that a subscriber heard.
         encodes: how often each encode was begun; `twice`: those that began while another of the output ran.
         struck: the jobs of which a child was killed.
-        intruders: the files that were put where outputs were to be.
+        intruders: the files that somebody else put where outputs were to be, or in their place.
         originals: the files that were there before the round, as they were.
 
     """

@@ -67,10 +67,17 @@ MANNERS: dict[Manner, int] = {"once": 75, "twice": 12, "vanish": 13}
 """Whether a client sends a command once, twice in a row, or once without ever asking for the reply."""
 
 STRIKES = {
-    "kill": 22, "kill_and_stay_away": 18, "kill_while_starting": 16, "kill_with_child": 8, "terminate": 9,
-    "terminate_and_kill": 8, "shutdown": 4, "kill_ffmpeg": 4, "kill_shim": 4, "kill_group": 3, "terminate_group": 2,
-    "freeze_ffmpeg": 4, "freeze_group": 4, "thaw": 4, "intrude": 5,
+    "kill": 16, "kill_at_event": 24, "kill_and_stay_away": 14, "kill_while_starting": 14, "kill_with_child": 8,
+    "terminate": 8, "terminate_and_kill": 8, "shutdown": 4, "kill_ffmpeg": 4, "kill_shim": 4, "kill_group": 3,
+    "terminate_group": 2, "freeze_ffmpeg": 4, "freeze_group": 4, "thaw": 4, "intrude": 5, "replace": 5,
 }  # fmt: skip
+
+EVENTS = {
+    "job.submitted": 4, "job.started": 2, "job.output_started": 2, "job.output_completed": 4, "job.completed": 2,
+    "job.cancelling": 3, "job.signalled": 2, "job.cancelled": 4, "job.failed": 2, "job.requeued": 2,
+    "job.deleted": 2, "job.boosted": 1,
+}  # fmt: skip
+"""At which the daemon is killed by `kill_at_event`: the steps of a job's life that are heard of."""
 
 
 class Order(NamedTuple):
@@ -104,12 +111,16 @@ class Step(NamedTuple):
 
 
 class Strike(NamedTuple):
-    """Something that is done to the daemon or to a child of the `nth` job that has one, after a pause."""
+    """Something that is done to the daemon or to a child of the `nth` job that has one, after a pause.
+
+    `seconds` is for those that take some time, `event` for the one that waits for it.
+    """
 
     pause: float
     kind: str
     nth: int
     seconds: float
+    event: str
 
 
 class Plan(NamedTuple):
@@ -133,7 +144,9 @@ def plan(seed: int, scale: Scale) -> Plan:
 
 def _strike(rng: Random, pace: float) -> Strike:
     (kind,) = rng.choices(list(STRIKES), list(STRIKES.values()))
-    return Strike(pace * rng.uniform(*STRIKE_SECONDS), kind, rng.randrange(100), pace * rng.uniform(0, AWAY_SECONDS))
+    (event,) = rng.choices(list(EVENTS), list(EVENTS.values()))
+    pause, away = pace * rng.uniform(*STRIKE_SECONDS), pace * rng.uniform(0, AWAY_SECONDS)
+    return Strike(pause, kind, rng.randrange(100), away, event)
 
 
 def _client(rng: Random, name: int, scale: Scale) -> tuple[Step, ...]:

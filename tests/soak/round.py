@@ -64,8 +64,8 @@ class Round:
         self._plan = plan_
         self._daemon = Daemon(slots=SLOTS, grace=GRACE)
         self._board = Board()
-        self._striker = Striker(self._daemon, self._board)
         self._ear = Ear(self._daemon.bus, self._daemon.data, self._daemon.out)
+        self._striker = Striker(self._daemon, self._board, self._ear)
         bus, out = self._daemon.bus, self._daemon.out
         self._clients = [Client(f"client {number}", bus, self._board, out) for number in range(len(plan_.clients))]
         self._closer = Client("closer", bus, self._board, out)

@@ -8,11 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.soak.client import Board
-from tests.soak.plan import GRACE, SHARED, Strike
+from tests.soak.ear import Ear
+from tests.soak.plan import EXISTING, GRACE, SHARED, Strike
 from tests.support.daemon import Child, Daemon
 
 STOP_SECONDS = 3 * GRACE + 2.0
 """What a daemon that was told to stop may take: the ladder at its children, and two seconds on a busy machine."""
+
+EVENT_SECONDS = 0.6
+"""How long a strike waits for its event; then it hits all the same."""
 
 WORDS = b"somebody's own work"
 """What an intruder writes where a job's output is to be."""
@@ -24,18 +28,19 @@ class Striker:
     Attributes:
         done: how often each thing was done.
         struck: the jobs of which a child was killed, whose failure or recovery is no wonder.
-        intruders: the files that were put where outputs were to be.
+        intruders: the files that somebody else put where outputs were to be, or in their place.
         wrong: what the daemon did that it must not.
 
     """
 
-    def __init__(self, daemon: Daemon, board: Board) -> None:
+    def __init__(self, daemon: Daemon, board: Board, ear: Ear) -> None:
         self.done: Counter[str] = Counter()
         self.struck: set[str] = set()
         self.intruders: set[Path] = set()
         self.wrong: list[str] = []
         self._daemon = daemon
         self._board = board
+        self._ear = ear
 
     def strike(self, strike: Strike) -> None:
         """Do one thing; what has no child to hit hits nobody."""
@@ -50,6 +55,8 @@ class Striker:
                 self._kill()
                 time.sleep(strike.seconds)
                 self._kill()
+            case "kill_at_event":
+                self._kill_at(strike.event)
             case "kill_with_child":
                 self._end()
                 self._at_child(strike.nth, self._kill_group)
@@ -66,6 +73,8 @@ class Striker:
                 self._daemon.launch()
             case "intrude":
                 self._intrude(strike.nth)
+            case "replace":
+                self._replace(strike.nth)
             case _:
                 self._at_child(strike.nth, getattr(self, f"_{strike.kind}"))
 
@@ -73,7 +82,7 @@ class Striker:
     def kills(self) -> int:
         """How often the daemon was killed."""
         twice = 2 * self.done["kill_while_starting"]
-        once = ("kill", "kill_and_stay_away", "kill_with_child", "terminate_and_kill")
+        once = ("kill", "kill_at_event", "kill_and_stay_away", "kill_with_child", "terminate_and_kill")
         return twice + sum(self.done[kind] for kind in once)
 
     # ------------------------------------------------------------ at the daemon
@@ -81,6 +90,13 @@ class Striker:
     def _kill(self, away: float = 0.0) -> None:
         self._end()
         time.sleep(away)
+        self._daemon.launch()
+
+    def _kill_at(self, event: str) -> None:
+        """SIGKILL in the moment of an event: what was said a moment ago must be on disk."""
+        self._daemon.await_ready()
+        self._ear.kill_at(event, self._daemon.pid, EVENT_SECONDS)
+        self._daemon.kill9()
         self._daemon.launch()
 
     def _end(self, *, may_be_gone: bool = False) -> None:
@@ -153,6 +169,20 @@ class Striker:
         except FileExistsError:
             return
         self.intruders.add(path)
+
+    def _replace(self, nth: int) -> None:
+        """Put another file in the place of a completed output, as somebody does who goes on working on it."""
+        self._daemon.await_ready()
+        jobs = self._daemon.result("list", status=["completed"])["jobs"]
+        if not jobs:
+            return
+        path = Path(jobs[nth % len(jobs)]["outputs"][0]["path"])
+        if path.name in (*EXISTING, *SHARED):
+            return
+        self.intruders.add(path)
+        fresh = self._daemon.base / "fresh"
+        fresh.write_bytes(WORDS)
+        fresh.replace(path)
 
 
 def send(whom: int, number: signal.Signals) -> None:

@@ -42,6 +42,8 @@ def check(evidence: Evidence) -> Iterator[str]:
                 yield f"an output was completed of a job that cannot: {event}"
         elif event["type"] == "job.deleted":
             yield from _take_away(evidence, made, event)
+    for path in evidence.intruders:
+        made.pop(path, None)
     for view in evidence.views.values():
         yield from _outputs_are_as_their_job(evidence, view)
     yield from _nothing_else_is_there(evidence, made, others)
