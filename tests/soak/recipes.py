@@ -103,6 +103,7 @@ RECIPES = {
     "lasting": Recipe(20, 1, _lasting, completes=True),
     "series": Recipe(12, MAX_OUTPUTS, _series, completes=True),
     "flaky": Recipe(6, 1, _with("flaky", _quick), frozenset({"unknown"}), completes=True, more=_attempts(2)),
+    "parental": Recipe(6, 1, _with("parental", _quick), completes=True),
     "unknown_encoder": Recipe(6, MAX_OUTPUTS, _unknown_encoder, frozenset({"unknown_encoder"})),
     "crashing": Recipe(5, 1, _with("crashing", _quick), frozenset({"crashed"}), more=_attempts(1)),
     "dying": Recipe(3, 1, _with("dying", _quick), frozenset({"unknown"}), more=_attempts(1)),

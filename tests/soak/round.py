@@ -11,7 +11,7 @@ from typing import NamedTuple, Self
 from tests.soak.client import Asked, Board, Client
 from tests.soak.ear import Ear
 from tests.soak.encodes import make_noting
-from tests.soak.evidence import Evidence, Original, gather
+from tests.soak.evidence import Evidence, Original, all_jobs, gather
 from tests.soak.plan import EXISTING, GRACE, SLOTS, Plan, Scale, plan
 from tests.soak.promises import durability, encoding, files, history, leftovers
 from tests.soak.striker import Striker
@@ -110,8 +110,7 @@ class Round:
         self._closer.ask_all("cancel", [{"job_id": job_id, "wait": PATIENCE} for job_id in self._active()])
         assert not self._active(), "jobs are active after each was cancelled"
         to_go = {str(one.body["job_id"]) for one in self._asked() if one.kind == "delete" and one.result}
-        there = [job["id"] for job in self._daemon.result("list", limit=1000)["jobs"]]
-        eventually(lambda: not to_go & set(there), "deleted jobs are gone")
+        eventually(lambda: not to_go & {job["id"] for job in all_jobs(self._daemon)}, "deleted jobs are gone")
 
     def gather(self) -> Evidence:
         """What is to be judged."""
