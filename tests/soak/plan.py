@@ -67,14 +67,14 @@ MANNERS: dict[Manner, int] = {"once": 75, "twice": 12, "vanish": 13}
 """Whether a client sends a command once, twice in a row, or once without ever asking for the reply."""
 
 STRIKES = {
-    "kill": 16, "kill_at_event": 24, "kill_and_stay_away": 14, "kill_while_starting": 14, "kill_with_child": 8,
+    "kill": 14, "kill_at_event": 32, "kill_and_stay_away": 12, "kill_while_starting": 12, "kill_with_child": 8,
     "terminate": 8, "terminate_and_kill": 8, "shutdown": 4, "kill_ffmpeg": 4, "kill_shim": 4, "kill_group": 3,
     "terminate_group": 2, "freeze_ffmpeg": 4, "freeze_group": 4, "thaw": 4, "intrude": 5, "replace": 5,
 }  # fmt: skip
 
 EVENTS = {
     "job.submitted": 4, "job.started": 2, "job.output_started": 2, "job.output_completed": 4, "job.completed": 2,
-    "job.cancelling": 3, "job.signalled": 2, "job.cancelled": 4, "job.failed": 2, "job.requeued": 2,
+    "job.cancelling": 3, "job.signalled": 2, "job.cancelled": 6, "job.failed": 2, "job.requeued": 2,
     "job.deleted": 2, "job.boosted": 1,
 }  # fmt: skip
 """At which the daemon is killed by `kill_at_event`: the steps of a job's life that are heard of."""

@@ -1,6 +1,7 @@
 """One round: a fresh daemon, clients and strikes as planned, then rest, then every promise."""
 
 import time
+import traceback
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -51,7 +52,8 @@ def play(seed: int, scale: Scale) -> Outcome:
             wrong += [found for promise in PROMISES for found in promise.check(evidence)]
             one.figures.update(counts(evidence))
         except Exception as error:  # noqa: BLE001 # a round that cannot be finished is told of like any other
-            wrong += [f"the round could not be finished: {error!r}", *one.wrong()]
+            where = "".join(traceback.format_exception(error))
+            wrong += [f"the round could not be finished: {error!r}", *one.wrong(), where]
         folder = one.leave(keep=bool(wrong))
     return Outcome(seed, wrong, folder, time.monotonic() - began, one.figures)
 

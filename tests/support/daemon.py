@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -357,8 +357,12 @@ class Daemon:
 
     def children(self) -> dict[str, Child]:
         """The children that run now, by the job that they work for."""
-        found = {path.parent.parent.name: running_child(path) for path in (self.data / "work").glob("*/*/pid")}
-        return {job_id: child for job_id, child in sorted(found.items()) if child is not None}
+        found = {}
+        for folder in sorted((self.data / "work").iterdir()):
+            with suppress(FileNotFoundError):  # the job is deleted in this moment
+                for child in filter(None, map(running_child, folder.glob("*/pid"))):
+                    found[folder.name] = child
+        return found
 
     def child(self, job_id: str) -> Child:
         """The child that now works for a job."""
