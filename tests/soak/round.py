@@ -14,7 +14,7 @@ from tests.soak.ear import Ear
 from tests.soak.encodes import make_noting
 from tests.soak.evidence import Evidence, Original, all_jobs, gather
 from tests.soak.plan import EXISTING, GRACE, SLOTS, Plan, Scale, plan
-from tests.soak.promises import durability, encoding, files, history, leftovers
+from tests.soak.promises import durability, encoding, files, history, leftovers, order
 from tests.soak.striker import Striker
 from tests.support.daemon import Daemon
 from tests.support.fakes import make_temperamental
@@ -22,7 +22,7 @@ from tests.support.media import find_ffmpeg
 from tests.support.processes import eventually
 from tests.support.wire import PATIENCE
 
-PROMISES = (durability, history, encoding, files, leftovers)
+PROMISES = (durability, history, order, encoding, files, leftovers)
 """Each is held against the evidence once the daemon has ended."""
 
 BYSTANDERS = {"notes.txt": b"mine", ".hidden": b"mine too", "0-0-0.mp4.bak": b"and mine", "folder/0-0-0.mp4": b"also"}

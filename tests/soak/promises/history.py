@@ -5,8 +5,7 @@ from itertools import pairwise
 
 from tests.soak.evidence import Evidence
 from tests.soak.recipes import RECIPES
-from tests.soak.story import PROCESSING, QUEUED, Story
-from tests.support.wire import Map
+from tests.soak.story import Story
 
 MEDDLED_WITH = frozenset({"killed", "unknown"})
 """What a job may fail with of which somebody killed a child. `unknown`: the shim died with it and left no status."""
@@ -16,7 +15,6 @@ def check(evidence: Evidence) -> Iterator[str]:
     """What the events tell that cannot be, or do not tell that was heard."""
     yield from _no_gap(evidence)
     yield from _heard_is_written(evidence)
-    yield from _turns(evidence)
     for job_id, story in evidence.stories.items():
         yield from story.wrong
         yield from _fails_for_a_reason(evidence, job_id, story)
@@ -46,37 +44,6 @@ def _heard_is_written(evidence: Evidence) -> Iterator[str]:
             yield f"seq {two} was heard after {one}"
         if two > one + 1 and not any(one < start <= two for start in starts):
             yield f"nothing was heard between seq {one} and {two}, though the daemon lived on"
-
-
-def _turns(evidence: Evidence) -> Iterator[str]:
-    """Jobs start in the queue's order, no more at once than there are slots, and none while the daemon drains."""
-    status: dict[str, str | None] = {}
-    priority: dict[str, int] = {}
-    draining = False
-    for event in evidence.events:
-        kind, job_id = event["type"], event["job_id"]
-        if kind in {"daemon.draining", "daemon.resumed"}:
-            draining = kind == "daemon.draining"
-        if job_id is None:
-            continue
-        if kind in {"job.submitted", "job.boosted"}:
-            priority[job_id] = event["data"]["priority"]
-        status[job_id] = evidence.stories[job_id].status_at(event["seq"])
-        if kind == "job.started":
-            yield from _may_start(event, status, priority, evidence.slots, draining=draining)
-
-
-def _may_start(
-    event: Map, status: dict[str, str | None], priority: dict[str, int], slots: int, *, draining: bool
-) -> Iterator[str]:
-    job_id = event["job_id"]
-    passed_over = [one for one in status if status[one] == QUEUED and priority[one] > priority[job_id]]
-    if passed_over:
-        yield f"job {job_id} was started (seq {event['seq']}) before {passed_over}, of higher priority"
-    if list(status.values()).count(PROCESSING) > slots:
-        yield f"more than {slots} jobs were processing at seq {event['seq']}"
-    if draining:
-        yield f"job {job_id} was started (seq {event['seq']}) while the daemon drained"
 
 
 def _fails_for_a_reason(evidence: Evidence, job_id: str, story: Story) -> Iterator[str]:
