@@ -43,6 +43,9 @@ SLOTS = 3
 GRACE = 0.3
 """Seconds, so that the whole ladder fits into a round several times."""
 
+RETRY_SECONDS = 0.1
+"""Before another attempt, where there is one: so that it falls into the round."""
+
 STEP_SECONDS = (0.0, 0.45)
 STRIKE_SECONDS = (0.05, 0.7)
 """Pauses before a client's next step, and before the next strike."""
@@ -68,8 +71,9 @@ MANNERS: dict[Manner, int] = {"once": 75, "twice": 12, "vanish": 13}
 
 STRIKES = {
     "kill": 14, "kill_at_event": 32, "kill_and_stay_away": 12, "kill_while_starting": 12, "kill_with_child": 8,
-    "terminate": 8, "terminate_and_kill": 8, "shutdown": 4, "kill_ffmpeg": 4, "kill_shim": 4, "kill_group": 3,
-    "terminate_group": 2, "freeze_ffmpeg": 4, "freeze_group": 4, "thaw": 4, "intrude": 5, "replace": 8,
+    "terminate": 6, "terminate_and_kill": 8, "shutdown": 3, "leave": 8, "hurry": 4,
+    "kill_ffmpeg": 4, "kill_shim": 4, "kill_group": 3, "terminate_group": 2,
+    "freeze_ffmpeg": 4, "freeze_group": 4, "thaw": 4, "intrude": 5, "replace": 8,
 }  # fmt: skip
 
 EVENTS = {
@@ -140,7 +144,7 @@ def plan(seed: int, scale: Scale) -> Plan:
         round(Random(f"{seed} patience").uniform(0, scale.patience), 1),
         tuple(_client(Random(f"{seed} client {name}"), name, scale) for name in range(scale.clients)),
         tuple(_strike(Random(f"{seed} strike {number}"), scale.pace) for number in range(scale.strikes)),
-        Random(f"{seed} tidied").randint(2, 4),
+        Random(f"{seed} tidied").randint(3, 5),
     )
 
 

@@ -13,7 +13,7 @@ from tests.soak.client import Asked, Board, Client
 from tests.soak.ear import Ear
 from tests.soak.encodes import make_noting
 from tests.soak.evidence import Evidence, Original, all_jobs, gather
-from tests.soak.plan import EXISTING, GRACE, SLOTS, Plan, Scale, plan
+from tests.soak.plan import EXISTING, GRACE, RETRY_SECONDS, SLOTS, Plan, Scale, plan
 from tests.soak.promises import durability, encoding, files, history, leftovers, order
 from tests.soak.striker import Striker
 from tests.support.daemon import Daemon
@@ -64,7 +64,7 @@ class Round:
     def __init__(self, plan_: Plan) -> None:
         self.figures: Counter[str] = Counter()
         self._plan = plan_
-        self._daemon = Daemon(slots=SLOTS, grace=GRACE)
+        self._daemon = Daemon(slots=SLOTS, grace=GRACE, env={"RUSHES_RETRY_DELAY": str(RETRY_SECONDS)})
         self._board = Board()
         self._ear = Ear(self._daemon.bus, self._daemon.data, self._daemon.out)
         self._striker = Striker(self._daemon, self._board, self._ear)

@@ -26,6 +26,7 @@ MOVES = {
     (PROCESSING, "requeued attempt"): QUEUED,
     (PROCESSING, "requeued stop"): QUEUED,
     (PROCESSING, "requeued recovery"): QUEUED,
+    (PROCESSING, "requeued disk"): QUEUED,
     (FAILED, "requeued retry"): QUEUED,
     (COMPLETED, "deleted"): GONE,
     (FAILED, "deleted"): GONE,

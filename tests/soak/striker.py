@@ -65,6 +65,10 @@ class Striker:
                 self._stop(lambda: self._daemon.signal(signal.SIGTERM))
             case "shutdown":
                 self._stop(lambda: self._daemon.result("shutdown"))
+            case "leave":
+                self._stop(lambda: self._daemon.result("shutdown", mode="leave"))
+            case "hurry":
+                self._stop(lambda: self._tell_twice(strike.seconds * GRACE))
             case "terminate_and_kill":
                 self._daemon.await_ready()
                 self._daemon.signal(signal.SIGTERM)
@@ -91,6 +95,12 @@ class Striker:
         self._end()
         time.sleep(away)
         self._daemon.launch()
+
+    def _tell_twice(self, pause: float) -> None:
+        """SIGTERM, and once more for a daemon that has not ended meanwhile."""
+        self._daemon.signal(signal.SIGTERM)
+        time.sleep(pause)
+        send(self._daemon.pid, signal.SIGTERM)
 
     def _kill_at(self, event: str) -> None:
         """SIGKILL in the moment of an event: what was said a moment ago must be on disk."""

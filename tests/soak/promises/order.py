@@ -1,4 +1,7 @@
-"""Jobs start in the queue's order, no more at once than there are slots, and none while the daemon drains."""
+"""Jobs start in the queue's order, no more at once than there are slots, and none while the daemon drains.
+
+A job that waits before another attempt keeps its place, but lets others pass.
+"""
 
 from collections.abc import Iterator
 
@@ -15,14 +18,15 @@ class Line:
 
     def __init__(self) -> None:
         self.statuses: dict[str, str | None] = {}
+        self.not_before: dict[str, str] = {}
         self._places: dict[str, Place] = {}
         self._numbers: dict[str, int] = {}
         self._front = 0
 
-    def first(self) -> str | None:
-        """The job that is to start next."""
-        queued = [job_id for job_id, status in self.statuses.items() if status == QUEUED]
-        return min(queued, key=self._places.__getitem__, default=None)
+    def ahead_of(self, job_id: str) -> list[str]:
+        """The jobs that are to start before this one, but for those that wait: no event tells when they are ready."""
+        ready = [one for one in self._queued() if one not in self.not_before]
+        return [one for one in ready if self._places[one] < self._places[job_id]]
 
     def tell(self, event: Map, status: str | None) -> None:
         """The next event of a job, and what status it gives it."""
@@ -32,13 +36,20 @@ class Line:
             self._places[job_id] = -data["priority"], self._numbers[job_id]
         elif event["type"] == "job.boosted":
             self._boost(job_id, data)
+        if data.get("not_before"):
+            self.not_before[job_id] = data["not_before"]
+        elif status != QUEUED:
+            self.not_before.pop(job_id, None)
         self.statuses[job_id] = status
+
+    def _queued(self) -> list[str]:
+        return [one for one, status in self.statuses.items() if status == QUEUED]
 
     def _boost(self, job_id: str, data: Map) -> None:
         """Back to the order of submission at the new priority, or before all others."""
         if not data["front"]:
             self._places[job_id] = -data["priority"], self._numbers[job_id]
-        elif self.first() != job_id:
+        elif any(self._places[one] < self._places[job_id] for one in self._queued()):
             self._front -= 1
             self._places[job_id] = -data["priority"], self._front
 
@@ -56,8 +67,10 @@ def check(evidence: Evidence) -> Iterator[str]:
         if kind == "job.submitted" and event["data"]["priority"] != evidence.orders[job_id].body["job"]["priority"]:
             yield f"job {job_id} was submitted with another priority than {event['data']}"
         if kind == "job.started":
-            if line.first() != job_id:
-                yield f"job {job_id} was started (seq {seq}) before {line.first()}, the first in the queue"
+            if line.ahead_of(job_id):
+                yield f"job {job_id} was started (seq {seq}) before {line.ahead_of(job_id)}"
+            if event["at"] < line.not_before.get(job_id, ""):
+                yield f"job {job_id} was started (seq {seq}) at {event['at']}, before {line.not_before[job_id]}"
             if draining:
                 yield f"job {job_id} was started (seq {seq}) while the daemon drained"
         line.tell(event, evidence.stories[job_id].status_at(seq))
