@@ -73,7 +73,7 @@ STRIKES = {
     "kill": 14, "kill_at_event": 32, "kill_and_stay_away": 12, "kill_while_starting": 12, "kill_with_child": 8,
     "terminate": 6, "terminate_and_kill": 8, "shutdown": 3, "leave": 8, "hurry": 4,
     "kill_ffmpeg": 4, "kill_shim": 4, "kill_group": 3, "terminate_group": 2,
-    "freeze_ffmpeg": 4, "freeze_group": 4, "thaw": 4, "intrude": 5, "replace": 8,
+    "freeze_ffmpeg": 4, "freeze_group": 4, "thaw": 4, "intrude": 5, "replace": 5,
 }  # fmt: skip
 
 EVENTS = {
@@ -128,12 +128,16 @@ class Strike(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """A round. At its end each `tidied`th of the jobs that are left is deleted."""
+    """A round.
+
+    At its end an output of the `replaced`th completed job is replaced, and each `tidied`th of all jobs deleted.
+    """
 
     seed: int
     patience: float
     clients: tuple[tuple[Step, ...], ...]
     strikes: tuple[Strike, ...]
+    replaced: int
     tidied: int
 
 
@@ -144,6 +148,7 @@ def plan(seed: int, scale: Scale) -> Plan:
         round(Random(f"{seed} patience").uniform(0, scale.patience), 1),
         tuple(_client(Random(f"{seed} client {name}"), name, scale) for name in range(scale.clients)),
         tuple(_strike(Random(f"{seed} strike {number}"), scale.pace) for number in range(scale.strikes)),
+        Random(f"{seed} replaced").randrange(100),
         Random(f"{seed} tidied").randint(3, 5),
     )
 

@@ -111,6 +111,7 @@ class Round:
             eventually(lambda: not self._active(), "all jobs have ended", timeout=self._plan.patience)
         self._closer.ask_all("cancel", [{"job_id": job_id, "wait": PATIENCE} for job_id in self._active()])
         assert not self._active(), "jobs are active after each was cancelled"
+        self._striker.replace(self._plan.replaced)
         self._closer.ask_all("delete", [{"job_id": job["id"]} for job in all_jobs(self._daemon)[:: self._plan.tidied]])
         to_go = {str(one.body["job_id"]) for one in self._asked() if one.kind == "delete" and one.result}
         eventually(lambda: not to_go & {job["id"] for job in all_jobs(self._daemon)}, "deleted jobs are gone")

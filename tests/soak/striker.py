@@ -78,7 +78,7 @@ class Striker:
             case "intrude":
                 self._intrude(strike.nth)
             case "replace":
-                self._replace(strike.nth)
+                self.replace(strike.nth)
             case _:
                 self._at_child(strike.nth, getattr(self, f"_{strike.kind}"))
 
@@ -180,7 +180,7 @@ class Striker:
             return
         self.intruders.add(path)
 
-    def _replace(self, nth: int) -> None:
+    def replace(self, nth: int) -> None:
         """Put another file in the place of a completed output, as somebody does who goes on working on it."""
         self._daemon.await_ready()
         jobs = self._daemon.result("list", status=["completed"])["jobs"]
