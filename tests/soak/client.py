@@ -89,6 +89,11 @@ class Board:
         with self._lock:
             return self._jobs[-1 - number % len(self._jobs)] if self._jobs else None
 
+    def order_of(self, job_id: str) -> Order | None:
+        """What was ordered by the submit of a job; None where nobody has heard yet that it was taken."""
+        with self._lock:
+            return dict(self._jobs).get(job_id)
+
     def will_go(self, job_id: str) -> None:
         """Somebody is about to ask for its deletion: from now on it may be gone."""
         with self._lock:

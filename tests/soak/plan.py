@@ -36,7 +36,7 @@ class Scale(NamedTuple):
 FULL = Scale(clients=3, steps=12, strikes=7, pace=0.9, patience=2.0)
 """Some 25 jobs, 70 commands and 5 deaths of the daemon in 5 to 8 s on two cores."""
 
-SHORT = Scale(clients=3, steps=5, strikes=3, pace=0.5, patience=0.4)
+SHORT = Scale(clients=3, steps=4, strikes=3, pace=0.4, patience=0.3)
 """For `make test`: ten of these within 35 s."""
 
 SLOTS = 3
@@ -73,7 +73,7 @@ STRIKES = {
     "kill": 14, "kill_at_event": 32, "kill_and_stay_away": 12, "kill_while_starting": 12, "kill_with_child": 8,
     "terminate": 6, "terminate_and_kill": 8, "shutdown": 3, "leave": 8, "hurry": 4,
     "kill_ffmpeg": 4, "kill_shim": 4, "kill_group": 3, "terminate_group": 2,
-    "freeze_ffmpeg": 4, "freeze_group": 4, "thaw": 4, "intrude": 5, "replace": 5,
+    "freeze_ffmpeg": 4, "freeze_group": 4, "thaw": 4, "intrude": 8, "replace": 5,
 }  # fmt: skip
 
 EVENTS = {

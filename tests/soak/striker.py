@@ -76,7 +76,7 @@ class Striker:
                 self._end(may_be_gone=True)
                 self._daemon.launch()
             case "intrude":
-                self._intrude(strike.nth)
+                self._at_child(strike.nth, self._intrude)
             case "replace":
                 self.replace(strike.nth)
             case _:
@@ -164,14 +164,13 @@ class Striker:
 
     # ------------------------------------------------------------ at its files
 
-    def _intrude(self, nth: int) -> None:
-        """Put a file where a job that may not overwrite is to write one, unless it has."""
-        known = self._board.nth(nth)
-        if known is None:
+    def _intrude(self, job_id: str, child: Child) -> None:
+        """Put a file where a job that may not overwrite is about to write one, unless it has."""
+        order = self._board.order_of(job_id)
+        if order is None or order.job.get("overwrite"):
             return
-        _, order = known
-        path = Path(order.spec(self._daemon.out)["outputs"][0]["path"])
-        if order.job.get("overwrite") or path.name in SHARED:
+        path = Path(order.spec(self._daemon.out)["outputs"][-1]["path"])
+        if path.name in SHARED:
             return
         try:
             with path.open("xb") as file:
