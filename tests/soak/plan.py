@@ -96,6 +96,10 @@ class Order(NamedTuple):
         outputs = [{**output, "path": str(out / output["path"])} for output in self.job["outputs"]]
         return {**self.job, "outputs": outputs}
 
+    def last_path(self, out: Path) -> Path:
+        """Where its last output is to be."""
+        return out / str(self.job["outputs"][-1]["path"])
+
 
 class Wish(NamedTuple):
     """A command to be sent. `nth` is the job meant, counted from the newest of which the clients know."""

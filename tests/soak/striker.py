@@ -9,7 +9,8 @@ from pathlib import Path
 
 from tests.soak.client import Board
 from tests.soak.ear import Ear
-from tests.soak.plan import EXISTING, GRACE, SHARED, Strike
+from tests.soak.plan import EXISTING, GRACE, SHARED, Order, Strike
+from tests.soak.recipes import RECIPES
 from tests.support.daemon import Child, Daemon
 
 STOP_SECONDS = 3 * GRACE + 2.0
@@ -76,7 +77,7 @@ class Striker:
                 self._end(may_be_gone=True)
                 self._daemon.launch()
             case "intrude":
-                self._at_child(strike.nth, self._intrude)
+                self._intrude(strike.nth)
             case "replace":
                 self.replace(strike.nth)
             case _:
@@ -164,14 +165,13 @@ class Striker:
 
     # ------------------------------------------------------------ at its files
 
-    def _intrude(self, job_id: str, child: Child) -> None:
-        """Put a file where a job that may not overwrite is about to write one, unless it has."""
-        order = self._board.order_of(job_id)
-        if order is None or order.job.get("overwrite"):
+    def _intrude(self, nth: int) -> None:
+        """Put a file where a job that may not overwrite is just making one, unless it has."""
+        orders = [order for job_id in self._daemon.children() if (order := self._board.order_of(job_id)) is not None]
+        paths = [order.last_path(self._daemon.out) for order in orders if may_be_intruded(order)]
+        if not paths:
             return
-        path = Path(order.spec(self._daemon.out)["outputs"][-1]["path"])
-        if path.name in SHARED:
-            return
+        path = paths[nth % len(paths)]
         try:
             with path.open("xb") as file:
                 file.write(WORDS)
@@ -192,6 +192,12 @@ class Striker:
         fresh = self._daemon.base / "fresh"
         fresh.write_bytes(WORDS)
         fresh.replace(path)
+
+
+def may_be_intruded(order: Order) -> bool:
+    """True for a job that would complete, and must not where a file is in its way."""
+    overwrites = order.job.get("overwrite", False)
+    return RECIPES[order.recipe].completes and not overwrites and order.last_path(Path()).name not in SHARED
 
 
 def send(whom: int, number: signal.Signals) -> None:
