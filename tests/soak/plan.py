@@ -33,7 +33,7 @@ class Scale(NamedTuple):
     patience: float
 
 
-FULL = Scale(clients=3, steps=12, strikes=7, pace=0.9, patience=2.0)
+FULL = Scale(clients=3, steps=12, strikes=7, pace=0.8, patience=1.5)
 """Some 25 jobs, 70 commands and 5 deaths of the daemon in 5 to 8 s on two cores."""
 
 SHORT = Scale(clients=3, steps=4, strikes=3, pace=0.4, patience=0.3)
