@@ -168,11 +168,14 @@ class Render(BusActor):
         if facts is not None:
             self._complete(run, facts)
             return
+        noted, self._fault = run.noted_stop()
+        if noted and self._fault is None and self._told_to is None:
+            self._told_to = "stop"
         child = run.adopt()
         if child is not None:
             self.log.info("child_adopted", output=run.index, pid=child.pid)
             stopper = self._watch(run, child)
-            if self._told_to is not None:
+            if self._told_to is not None or self._fault is not None:
                 self._climb_from_the_start(run, stopper)
             return
         if self._shim_may_be_writing(run) or run.kill_strays():
@@ -243,6 +246,7 @@ class Render(BusActor):
         if run is None or stopper is None:
             return
         if first and not stopper.is_climbing:
+            run.note_stop(None)
             stopper.begin(time.monotonic())
         if hurry:
             stopper.hurry(time.monotonic())
@@ -250,6 +254,7 @@ class Render(BusActor):
             self._climb(run, stopper)
 
     def _climb_from_the_start(self, run: Run, stopper: Stopper) -> None:
+        run.note_stop(self._fault)
         stopper.begin(time.monotonic())
         self._climb(run, stopper)
 

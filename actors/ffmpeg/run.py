@@ -6,6 +6,7 @@ import itertools
 import os
 import signal
 import subprocess
+from contextlib import suppress
 from enum import Enum, auto
 from pathlib import Path
 from typing import NamedTuple
@@ -150,6 +151,18 @@ class Run:
         """Take over the child of an earlier Render, where it still runs."""
         self.child = Child.adopt(self.workspace)
         return self.child
+
+    def note_stop(self, fault: m.ErrorView | None) -> None:
+        """Before the first signal: that it is Rushes who stops this child, and for what fault if for one."""
+        with suppress(OSError):
+            self.workspace.stop.write_bytes(msgspec.json.encode(fault))
+
+    def noted_stop(self) -> tuple[bool, m.ErrorView | None]:
+        """Whether an earlier daemon was stopping this child, and for what fault."""
+        try:
+            return True, msgspec.json.decode(self.workspace.stop.read_bytes(), type=m.ErrorView | None)
+        except (OSError, msgspec.DecodeError):
+            return False, None
 
     def kill_strays(self) -> bool:
         """SIGKILL what a dead shim has left; True where there was any. Raises OSError where that cannot be seen."""

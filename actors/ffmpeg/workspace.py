@@ -57,6 +57,7 @@ class Workspace:
         self.partial = folder / "partial"
         self.proof = folder / "proof"
         self.probe = folder / "probe"
+        self.stop = folder / "stop"
 
     @classmethod
     def of(cls, work: Path, job_id: str, run: int, index: int) -> Self:
