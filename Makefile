@@ -3,13 +3,18 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check wheel lock clean
+.PHONY: demo test soak check wheel lock clean
 
 demo: .venv/ready ## the main job on real input
 	$(BIN)/rushes demo
 
 test: .venv/ready ## the whole suite
 	$(BIN)/python -m pytest
+
+ROUNDS ?= $(if $(SEED),1,20)
+
+soak: .venv/ready ## rounds of random commands, crashes and kills; ROUNDS=200, or SEED=n for that round again
+	$(BIN)/python -m tests.soak --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
 
 check: .venv/ready ## ruff, mypy
 	$(BIN)/ruff check .

@@ -166,8 +166,8 @@ class Child:
             raise
         try:
             os.write(fifo, b"q")
-        except BlockingIOError:
-            return  # the FIFO is full: a child that reads nothing will not read this either
+        except (BlockingIOError, BrokenPipeError):
+            return  # full, for a child that reads nothing; or the last reader went in this very moment
         finally:
             os.close(fifo)
 

@@ -179,8 +179,12 @@ class Desk:
     def patience_over(self, number: int, turn: Turn) -> None:
         """A waiter has waited as long as it wanted to: the job as it stands."""
         waiter = self._waiters.get(number)
-        if waiter is not None:
-            self._answer_as_it_stands(waiter, turn)
+        if waiter is None:
+            return
+        asked = (waiter.request.by, waiter.request.command.id)
+        for other in self._waiters.of(waiter.job_id):
+            if (other.request.by, other.request.command.id) == asked:
+                self._answer_as_it_stands(other, turn)
 
     def answer_all(self, turn: Turn) -> None:
         """The daemon ends: each job as it stands."""

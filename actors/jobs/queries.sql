@@ -135,7 +135,7 @@ SELECT digest, job_id, held, reply FROM commands WHERE asked_by = ? AND id = ?;
 INSERT INTO commands (asked_by, id, digest, at, job_id, held, reply) VALUES (?, ?, ?, ?, ?, ?, ?);
 
 -- name: command_answered
-UPDATE commands SET held = 0, reply = ? WHERE asked_by = ? AND id = ?;
+UPDATE commands SET held = 0, reply = ? WHERE asked_by = ? AND id = ? AND held = 1;
 
 -- name: commands_prune
 DELETE FROM commands WHERE rowid IN (SELECT rowid FROM commands WHERE at < ? AND held = 0 ORDER BY at LIMIT ?);

@@ -183,6 +183,8 @@ class Turn:
         """The reply that a remembered command gets in the end."""
         row = self.commands.get((asked_by, command_id))
         if row is not None:
+            if not row.held:
+                return
             self.commands[asked_by, command_id] = row._replace(held=0, reply=reply)
         else:
             self.store.answer(asked_by, command_id, reply)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -63,6 +63,20 @@ class Child(NamedTuple):
     def members(self) -> list[Process]:
         """Who of its group still runs."""
         return group_members(self.shim.pid)
+
+
+def running_child(pid_file: Path) -> Child | None:
+    """The child whose shim noted itself in `pid_file`, None where it has not begun or has ended."""
+    try:
+        line = pid_file.read_text().strip().partition(" ")[2]
+    except FileNotFoundError:
+        return None
+    noted = parse_stat(line) if line else None
+    shim = process(noted.pid) if noted else None
+    if noted is None or shim is None or shim.started != noted.started:
+        return None
+    others = [one for one in group_members(shim.pid) if one.pid != shim.pid]
+    return Child(shim, min(others, key=lambda one: one.pid)) if others else None
 
 
 class Daemon:
@@ -205,6 +219,14 @@ class Daemon:
             kill_all(descendants_of(self.base))
             shutil.rmtree(self.base)
 
+    def abandon(self) -> Path:
+        """End all that runs at once, and leave the folder for a look."""
+        if self.running():
+            self.kill9()
+        self._disconnect()
+        kill_all(descendants_of(self.base))
+        return self.base
+
     def _ended_by_itself(self) -> int | None:
         """Its exit status, where it ended and nobody waited for that."""
         return None if self._running is None else self._running.poll()
@@ -333,17 +355,21 @@ class Daemon:
         lines = [line for line in self.stderr().splitlines() if line.strip()]
         return [line for line in lines if not line.startswith("{") or DEFECT.search(line)]
 
+    def children(self) -> dict[str, Child]:
+        """The children that run now, by the job that they work for."""
+        found = {}
+        for folder in sorted((self.data / "work").iterdir()):
+            with suppress(FileNotFoundError):  # the job is deleted in this moment
+                for child in filter(None, map(running_child, folder.glob("*/pid"))):
+                    found[folder.name] = child
+        return found
+
     def child(self, job_id: str) -> Child:
         """The child that now works for a job."""
 
         def look() -> Child | None:
-            for path in sorted((self.data / "work" / job_id).glob("*/pid")):
-                line = path.read_text().strip().partition(" ")[2]
-                shim = process(parse_stat(line).pid) if line else None
-                others = [one for one in group_members(shim.pid) if one.pid != shim.pid] if shim else []
-                if shim is not None and others:
-                    return Child(shim, min(others, key=lambda one: one.pid))
-            return None
+            found = map(running_child, sorted((self.data / "work" / job_id).glob("*/pid")))
+            return next((child for child in found if child is not None), None)
 
         found = eventually(look, f"a child of job {job_id}")
         assert found is not None

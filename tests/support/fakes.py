@@ -49,6 +49,10 @@ echo 'this is no film' >"$output"
 echo 'progress=end' >>"$progress"
 exit 0
 """,
+    "parental": """\
+(trap '' TERM; exec sleep 1000) &
+exec "$FFMPEG" "$@"
+""",
     "flaky": """\
 name=${output##*/}
 if mkdir "$TEST_BASE/failed-${name%-*}" 2>/dev/null; then exit 1; fi

@@ -82,6 +82,18 @@ def descendants_of(base: Path) -> list[Process]:
     return [found for found in processes() if found.pid != os.getpid() and mentions(found.pid, str(base))]
 
 
+def working_in(folder: Path) -> list[Process]:
+    """Who has its working folder in `folder`: all of a child's group, its shim and its grandchildren too."""
+    return [found for found in processes() if (cwd := _cwd(found.pid)) is not None and cwd.is_relative_to(folder)]
+
+
+def _cwd(pid: int) -> Path | None:
+    try:
+        return Path(f"/proc/{pid}/cwd").readlink()
+    except OSError:
+        return None  # it has ended meanwhile, or is not ours
+
+
 def kill_all(found: list[Process]) -> None:
     """End processes that a test of ours started and that should not be there."""
     for one in found:

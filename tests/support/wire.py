@@ -140,9 +140,12 @@ class Heard(NamedTuple):
 
 
 class Listener:
-    """A subscriber. Once it is made it hears all: it has waited for a heartbeat, which proves that."""
+    """A subscriber. Once it is made it hears all: it has waited for a heartbeat, which proves that.
 
-    def __init__(self, bus: str, topic: str = "") -> None:
+    One that is not `proven` may miss what is published before its subscription has arrived.
+    """
+
+    def __init__(self, bus: str, topic: str = "", *, proven: bool = True) -> None:
         self._topic = topic
         self.heard: list[Heard] = []
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -153,7 +156,8 @@ class Listener:
         self._socket.subscribe(topic.encode())
         self._socket.subscribe(b"daemon.heartbeat")
         self._socket.connect(sockets_of(bus)[1])
-        self.await_heartbeat()
+        if proven:
+            self.await_heartbeat()
 
     def close(self) -> None:
         self._context.destroy(linger=0)
@@ -176,7 +180,7 @@ class Listener:
         """The next heartbeat. What was published before it has been heard then."""
         end = time.monotonic() + PATIENCE
         while True:
-            heard = self._receive(end - time.monotonic())
+            heard = self.receive(end - time.monotonic())
             assert heard is not None, f"no heartbeat within {PATIENCE} s"
             if heard.event["type"] == "daemon.heartbeat":
                 return heard.event
@@ -193,7 +197,7 @@ class Listener:
                     return event
             at = len(self.heard)
             left = end - time.monotonic()
-            if left <= 0 or self._receive(left) is None:
+            if left <= 0 or self.receive(left) is None:
                 types = [heard.event["type"] for heard in self.heard]
                 raise TimeoutError(f"no {kind} {data or ''} of {job_id or 'any job'} in {timeout} s, but {types}")
 
@@ -205,7 +209,8 @@ class Listener:
             if heard.event["seq"] is not None and job_id in (None, heard.event["job_id"])
         ]
 
-    def _receive(self, seconds: float) -> Heard | None:
+    def receive(self, seconds: float) -> Heard | None:
+        """The next event, ephemeral ones too; None where so many seconds pass without one."""
         if seconds <= 0 or not self._socket.poll(int(seconds * 1000) + 1):
             return None
         frames = self._socket.recv_multipart()
