@@ -163,6 +163,7 @@ class Daemon:
 
     def run(self) -> int:
         """Serve until a shutdown, a signal or a failure; the exit status."""
+        block_signals()  # whoever made this daemon may not have
         self._hub.start()
         self._watcher.start()
         parts = {

@@ -91,14 +91,13 @@ def _json(line: MutableMapping[str, Any], **_options: object) -> str:
 
 
 class Writer:
-    """Writes lines to a stream in a thread of its own: a terminal or a pipe that nobody reads holds up nobody.
+    """Writes lines to stderr in a thread of its own: a terminal or a pipe that nobody reads holds up nobody.
 
     Any thread may write. Lines beyond those that wait are dropped, and counted: the next line that is written says how
     many. A stream that is gone (a closed pipe, a full disk) is no reason to lose a job.
     """
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self) -> None:
         self._lines: queue.Queue[str | None] = queue.Queue(MAX_WAITING_LINES)
         self._dropped = 0
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
@@ -124,9 +123,9 @@ class Writer:
         log = logger(actor="main")
         while (text := self._lines.get()) is not None:
             with contextlib.suppress(OSError, ValueError):
-                self._stream.write(text)
+                sys.stderr.write(text)
                 if self._lines.empty():
-                    self._stream.flush()
+                    sys.stderr.flush()
             if self._dropped and not self._lines.full():
                 dropped, self._dropped = self._dropped, 0
                 log.warning("log_lines_dropped", lines=dropped)
@@ -143,7 +142,7 @@ def close() -> None:
 
 def configure(form: Literal["json", "console"], level: Level) -> None:
     """Set up the log of this process, to stderr. Once, before any actor."""
-    writer = Writer(sys.stderr)
+    writer = Writer()
     _writers.append(writer)
     shared: list[Any] = [
         structlog.processors.add_log_level,

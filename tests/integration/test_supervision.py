@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from actors import logs
 from actors.base import ADMISSION, ARCHIVE, JANITOR, QUEUE, SUPERVISOR, render_address
 from actors.config import load
 from actors.daemon import CannotStart, Daemon
@@ -21,7 +22,7 @@ from bus.errors import NoDaemon
 from bus.messages import Event, JobView
 from tests.support.jobs import lasting, quick
 from tests.support.processes import eventually
-from tests.support.wire import PATIENCE
+from tests.support.wire import PATIENCE, new_id
 
 NONSENSE = {"type": "Nonsense"}
 """Mail that no actor of ours understands: it dies of it."""
@@ -99,7 +100,17 @@ def rendering(alive: Alive, name: str, seconds: float) -> JobView:
 
 
 def logged(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in capsys.readouterr().err.splitlines() if line.startswith("{")]
+    """What the daemon has logged: all lines that come before one of the test's own."""
+    mark, text = new_id(), ""
+    logs.logger(actor="test").info("daemon_ready", mark=mark)
+
+    def look() -> bool:
+        nonlocal text
+        text += capsys.readouterr().err
+        return mark in text and text.endswith("\n")
+
+    eventually(look, "the log is written")
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
 
 @pytest.mark.parametrize("address", [ADMISSION, ARCHIVE, JANITOR, QUEUE])

@@ -77,9 +77,9 @@ def test_a_json_line_begins_with_when_how_grave_what_and_who(configure: Configur
     said = io.StringIO()
     with redirect_stderr(said):
         configure("json", "info")
-    logs.logger(actor="queue").info("job_started", job_id="abc", path=Path("/x"))
-    logs.logger().debug("job_failed")
-    logs.close()
+        logs.logger(actor="queue").info("job_started", job_id="abc", path=Path("/x"))
+        logs.logger().debug("job_failed")
+        logs.close()
     [line] = said.getvalue().splitlines()
     found = json.loads(line)
     assert list(found)[:4] == ["at", "level", "event", "actor"]
@@ -91,15 +91,14 @@ def test_a_log_that_nobody_reads_any_more_ends_nothing(configure: Configure) -> 
     closed.close()
     with redirect_stderr(closed):
         configure("json", "info")
-    logs.logger().info("daemon_ready")
-    logs.close()
+        logs.logger().info("daemon_ready")
+        logs.close()
 
 
 def test_a_pipe_that_nobody_reads_holds_nobody_up_and_what_was_dropped_is_counted(configure: Configure) -> None:
     reader, writer = os.pipe()
-    with os.fdopen(reader) as pipe, os.fdopen(writer, "w") as stream:
-        with redirect_stderr(stream):
-            configure("json", "info")
+    with os.fdopen(reader) as pipe, os.fdopen(writer, "w") as stream, redirect_stderr(stream):
+        configure("json", "info")
         for _ in range(2 * logs.MAX_WAITING_LINES):
             logs.logger().info("daemon_ready")
         lines = [json.loads(pipe.readline()) for _ in range(logs.MAX_WAITING_LINES)]
