@@ -9,6 +9,7 @@ import os
 import resource
 import socket as sockets
 import struct
+import sys
 import time
 from collections.abc import Callable, Iterator
 
@@ -54,18 +55,20 @@ class Door:
         return iter(self._monitors)
 
     def look(self) -> None:
-        """See who came, and cut off those for whom there is no room."""
+        """See who came, and cut off those for whom there is no room.
+
+        The lowest free descriptor is the next that is given: all below it are in use.
+        """
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        full = most - most // SPARE
+        full, too_full = most - most // SPARE, most - most // SPARE // 2
         for monitor in self._monitors:
             while (descriptor := _came_in(monitor)) is not None:
-                # The lowest free descriptor is taken first: all below this one are in use.
-                if descriptor < full:
-                    continue
-                _cut_off(descriptor)
-                self._tell(full)
-                if descriptor >= most - most // SPARE // 2 and not self._shut:
+                # While we take note of one, libzmq may let in three: so look at what is, not at what was.
+                if not self._shut and _lowest_free() >= too_full:
                     self._shut_for_all()
+                if descriptor >= full:
+                    _cut_off(descriptor)
+                    self._tell(full)
 
     @property
     def is_shut(self) -> bool:
@@ -119,6 +122,15 @@ def _came_in(monitor: "zmq.Socket[bytes]") -> int | None:
     except zmq.Again:
         return None
     return int(MONITOR_EVENT.unpack(event)[1])
+
+
+def _lowest_free() -> int:
+    try:
+        found = os.open("/", os.O_PATH | os.O_CLOEXEC)
+    except OSError:
+        return sys.maxsize
+    os.close(found)
+    return found
 
 
 def _cut_off(descriptor: int) -> None:

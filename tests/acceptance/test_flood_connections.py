@@ -20,14 +20,23 @@ BATCHES = 18
 MESSAGING = 1_000
 """18 x 500 connections made by hand, and a thousand of ZeroMQ's own sockets: ten thousand."""
 
-FEW, SOME = 128, 512
-"""A soft and a hard limit of descriptors."""
+FEW, SOME, MANY = 128, 512, 2048
+"""Limits of descriptors."""
 
 
 @pytest.fixture(scope="module", params=["ipc", "tcp"])
 def shared(request: pytest.FixtureRequest) -> Iterator[Daemon]:
     with serving(slots=1, bus=f"tcp://127.0.0.1:{free_pair()}" if request.param == "tcp" else None) as daemon:
         yield daemon
+
+
+@pytest.fixture
+def own_descriptors() -> Iterator[None]:
+    """This process has as many as it may."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def customer(daemon: Daemon) -> Customer:
@@ -83,16 +92,18 @@ def test_more_connections_than_descriptors_bring_nothing_down(start: Callable[..
     assert daemon.wire.reply_to(held)["result"]["job"]["status"] == "completed"
 
 
-def test_connections_that_come_faster_than_they_can_be_refused_bring_nothing_down(start: Callable[..., Daemon]) -> None:
+def test_connections_that_come_faster_than_they_can_be_refused_bring_nothing_down(
+    start: Callable[..., Daemon], own_descriptors: None
+) -> None:
     """libzmq would end the process; rather than that, everybody is cut off for a moment, and comes again."""
-    limited = ("sh", "-c", f'ulimit -n {SOME} && exec "$@"', "sh")
+    limited = ("sh", "-c", f'ulimit -n {MANY} && exec "$@"', "sh")
     daemon = start(program=(*limited, *MODULE))
     for _ in range(2):
         with ExitStack() as stack:
-            for _ in range(SOME):
+            for _ in range(MANY):
                 with suppress(OSError):  # nobody is listened to for a moment
                     stack.enter_context(Peer(daemon.bus, greets=False))
-            assert descriptors(daemon.pid) < SOME
+            assert descriptors(daemon.pid) < MANY
     eventually(lambda: descriptors(daemon.pid) < FEW, "their descriptors are given back")
     with Dealer(daemon.bus, daemon.running) as later:
         assert later.ask("status")["ok"]

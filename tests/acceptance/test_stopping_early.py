@@ -15,10 +15,6 @@ ENDED_BY_SIGTERM = -signal.SIGTERM
 """How a process ends that has not yet said what SIGTERM shall do: Python itself is being loaded."""
 
 
-def threads(daemon: Daemon) -> int:
-    return len(list(Path(f"/proc/{daemon.pid}/task").iterdir()))
-
-
 def loads(part: str) -> Callable[[Daemon, str], bool]:
     return lambda daemon, _: part in Path(f"/proc/{daemon.pid}/maps").read_text()
 
@@ -30,10 +26,8 @@ def logs(name: str) -> Callable[[Daemon, str], bool]:
 INSTANTS: dict[str, Callable[[Daemon, str], bool]] = {
     "the process is there": lambda daemon, _: daemon.running(),
     "it loads ZeroMQ": loads("zmq"),
-    "it has read its settings": logs("daemon_starting"),
     "it looks at the store": logs("ffmpeg_found"),
     "it binds the bus": lambda daemon, _: (daemon.data / "bus/commands").exists(),
-    "the actors begin": lambda daemon, _: threads(daemon) > 6,
     "it is ready": logs("daemon_ready"),
 }
 """Something that is so from some moment of its start on."""

@@ -32,7 +32,7 @@ def test_a_reply_that_is_given_takes_its_timer_along(counter: Counter) -> None:
 def test_timers_that_are_cancelled_do_not_tick_and_others_do(switchboard: Switchboard) -> None:
     box = switchboard.letterbox("queue")
     watcher = Watcher(switchboard.hub, switchboard.failures.append)
-    numbers = [watcher.after(0.001 * number, "queue", str(number)) for number in range(1000)]
+    numbers = [watcher.after(0.0002 * number, "queue", str(number)) for number in range(1000)]
     for number in numbers[1::2]:
         watcher.cancel(number)
         watcher.cancel(number)  # a second time, or too late, is no matter
