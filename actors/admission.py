@@ -24,9 +24,8 @@ class Admission(BusActor):
         """Look, and hand on, in the order in which they came."""
         for request in messages:
             looked = request._replace(prepared=self._look(request))
-            refusal = self.hub.hand_over(QUEUE, looked)
-            if refusal is not None:
-                self.outbox.reply(request.envelope, refusal_body(request.command.id, refusal))
+            for refused, why in self.hub.hand_over(QUEUE, looked):
+                self.outbox.reply(refused.envelope, refusal_body(refused.command.id, why))
 
     def _look(self, request: Request) -> list[Output] | CommandRefused:
         """The outputs of a job that may be taken, or why it may not."""

@@ -27,8 +27,8 @@ ADMISSION = "admission"
 WORK_FOLDER = "work"
 """In the data folder: what each run of FFmpeg leaves there."""
 
-MAX_BATCH = 1000
-"""Messages handled in one go: at some 60 µs each, nobody waits longer than a few fsyncs."""
+MAX_BATCH = 128
+"""Messages handled in one go: enough share a fsync, and nobody waits for long behind them."""
 
 
 RENDER_PREFIX = "render/"
@@ -44,7 +44,7 @@ class ActorInbox:
 
     def __init__(self, ref: "pykka.ActorRef[BusActor]") -> None:
         self._ref = ref
-        self._bytes_in = 0  # counted by the hub's thread alone
+        self._bytes_in = 0  # counted by one thread at a time, as `put` is called
         self._bytes_out = 0  # counted by the actor's thread alone
 
     def put(self, message: Request | bytes) -> None:
@@ -132,6 +132,7 @@ class BusActor(pykka.ThreadingActor):
                 self.actor_inbox.put(following)
                 break
             batch.append(self._open(following.message))
+        self.hub.feed(self.address)
         self.receive(batch)
         self.outbox.flush()
 

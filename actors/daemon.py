@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import queue
+import resource
 import signal
 import threading
 import time
@@ -50,6 +51,9 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, END_OF_SIGNALS)
 SENT_BY_A_PROCESS = (0, -1)
 """SI_USER and SI_QUEUE (sigaction(2)): only with these does the kernel say whose process sent a signal."""
 
+WINDOWS = {ARCHIVE: 4, ADMISSION: 16, JANITOR: 1}
+"""Commands in the inbox of an actor that works at each by itself: a `list` may take it 50 ms, a slow disk longer."""
+
 LOCK_FILE = "lock"
 
 
@@ -59,6 +63,13 @@ def block_signals() -> None:
     It holds for every thread made afterwards: one of them waits for these.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+
+
+def raise_descriptors() -> None:
+    """Take as many descriptors as the system gives: a connection has one, and so has each child."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 class CannotStart(Exception):
@@ -118,7 +129,8 @@ class Daemon:
         self._log.info("ffmpeg_found", path=ffmpeg.path, version=ffmpeg.version)
         store = open_store(data, CHECK_SECONDS)  # one that cannot be used is told of here
         store.close()
-        self._hub = Hub(config.bus, route, Guard(config.roles, config.default_role), self._notice, self._failed)
+        guard = Guard(config.roles, config.default_role)
+        self._hub = Hub(config.bus, route, guard, self._notice, self._failed, WINDOWS)
         self._watcher = Watcher(self._hub, self._failed)
         self._queue_settings = QueueSettings(
             data=data,

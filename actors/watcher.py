@@ -12,6 +12,9 @@ from typing import NamedTuple
 from actors.mail import ChildExited, Tick
 from bus.hub import Hub
 
+FORGOTTEN = 64
+"""Cancelled timers that may be kept at least, so that few of them cost nothing."""
+
 
 class _Timer(NamedTuple):
     due: float
@@ -23,7 +26,7 @@ class _Timer(NamedTuple):
 class Watcher:
     """Watches pidfds and a heap of timers, and mails what happened. All times are monotonic seconds.
 
-    `watch` and `after` may be called from any thread.
+    `watch`, `after` and `cancel` may be called from any thread.
 
     Args:
         hub: by which the news goes out.
@@ -37,6 +40,7 @@ class Watcher:
         self._lock = threading.Lock()
         self._timers: list[_Timer] = []
         self._numbers = itertools.count()
+        self._wanted: set[int] = set()
         self._watched: dict[int, tuple[str, int]] = {}
         self._epoll = select.epoll()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -71,14 +75,25 @@ class Watcher:
             self._watched[own] = (address, pid)
         self._epoll.register(own, select.EPOLLIN)
 
-    def after(self, seconds: float, address: str, what: str) -> None:
-        """Mail `Tick(what)` to `address` in so many seconds."""
+    def after(self, seconds: float, address: str, what: str) -> int:
+        """Mail `Tick(what)` to `address` in so many seconds; the timer's number, for `cancel`."""
         timer = _Timer(time.monotonic() + seconds, next(self._numbers), address, what)
         with self._lock:
+            self._wanted.add(timer.number)
             heapq.heappush(self._timers, timer)
             first = self._timers[0] is timer
         if first:
             os.eventfd_write(self._wake, 1)
+        return timer.number
+
+    def cancel(self, number: int) -> None:
+        """Forget a timer; where its tick is on the way already, it comes. Any thread."""
+        with self._lock:
+            self._wanted.discard(number)
+            # A heap gives up its first only: the others go once they are as many as what is still wanted.
+            if len(self._timers) > 2 * len(self._wanted) + FORGOTTEN:
+                self._timers = [timer for timer in self._timers if timer.number in self._wanted]
+                heapq.heapify(self._timers)
 
     def _run(self) -> None:
         outbox = self._hub.outbox()
@@ -111,5 +126,8 @@ class Watcher:
         due = []
         with self._lock:
             while self._timers and self._timers[0].due <= now:
-                due.append(heapq.heappop(self._timers))
+                timer = heapq.heappop(self._timers)
+                if timer.number in self._wanted:
+                    self._wanted.discard(timer.number)
+                    due.append(timer)
         return due

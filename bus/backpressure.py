@@ -1,9 +1,25 @@
-"""How much of what was sent to a client has not left yet. The hub's thread only."""
+"""How much of what was sent to a client has not left yet. The hub's thread only.
+
+libzmq tells when it is done with a message that it was asked to track. That costs as much as ten small messages, so
+of small ones every so many bytes one is tracked, and stands for those before it: they leave in order.
+"""
 
 from collections import deque
 from typing import NamedTuple
 
 import zmq
+
+BIG_BYTES = 16 * 1024
+"""From this size on a reply is handed to libzmq without a copy, and tracked."""
+
+MARK_BYTES = 64 * 1024
+"""Small replies that one tracked one stands for, at the most."""
+
+ENOUGH_BYTES = 1024 * 1024
+"""What one who reads may have under way at a moment, whatever others do not read."""
+
+MAX_LOOSE = 10_000
+"""Clients of whom bytes are known that no mark stands for yet; beyond, they are forgotten: at most MARK_BYTES each."""
 
 
 class _Sent(NamedTuple):
@@ -11,36 +27,90 @@ class _Sent(NamedTuple):
     size: int
 
 
-class BigReplies:
-    """Large replies under way, by client: libzmq tells when it is done with one.
+class _UnderWay:
+    """What is under way to one client."""
+
+    def __init__(self) -> None:
+        self.marks: deque[_Sent] = deque()
+        self.size = 0
+
+    def settle(self) -> bool:
+        """Forget what has left; True where nothing is under way any more."""
+        while self.marks and self.marks[0].tracker.done:
+            self.size -= self.marks.popleft().size
+        return not self.marks
+
+
+class Replies:
+    """Replies under way, by client.
 
     Args:
         limit: bytes that may be under way to one client.
+        total: the same for all of them; where it is reached, nobody gets more than ENOUGH_BYTES.
 
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, total: int) -> None:
         self._limit = limit
-        self._sent: dict[bytes, deque[_Sent]] = {}
+        self._total = total
+        self._clients: dict[bytes, _UnderWay] = {}
+        self._loose: dict[bytes, int] = {}
+        self._size = 0
 
-    def may_send(self, client: bytes, size: int) -> bool:
+    def send(self, router: "zmq.Socket[bytes]", frames: list[bytes]) -> str | None:
+        """Send a reply, of which the first frame is the client and the last the body. Why it was dropped, if it was."""
+        client, body = frames[0], frames[-1]
+        if not self._fits(client, len(body)):
+            return "the client does not read its replies"
+        tracker = None
+        try:
+            if len(body) >= BIG_BYTES or self._loose.get(client, 0) + len(body) >= MARK_BYTES:
+                last = zmq.Frame(body, track=True, copy=False, copy_threshold=0)
+                tracker = last.tracker
+                router.send_multipart([*frames[:-1], last], zmq.NOBLOCK, copy=False)
+            else:
+                router.send_multipart(frames, zmq.NOBLOCK)
+        except zmq.Again:
+            return "the client does not read its replies"
+        except zmq.ZMQError as error:
+            if error.errno != zmq.EHOSTUNREACH:
+                raise
+            self._loose.pop(client, None)
+            return "the client has gone"
+        self._count(client, len(body), tracker)
+        return None
+
+    def _fits(self, client: bytes, size: int) -> bool:
         """True where another reply fits; one that is alone always does."""
-        under_way = self._sent.get(client)
+        under_way = self._clients.get(client)
         if under_way is None:
             return True
-        while under_way and under_way[0].tracker.done:
-            under_way.popleft()
-        if not under_way:
-            del self._sent[client]
+        before = under_way.size
+        is_over = under_way.settle()
+        self._size -= before - under_way.size
+        if is_over:
+            del self._clients[client]
             return True
-        return sum(sent.size for sent in under_way) + size <= self._limit
+        whole = under_way.size + self._loose.get(client, 0) + size
+        if whole > self._limit:
+            return False
+        return self._size + size <= self._total or whole <= ENOUGH_BYTES
 
-    def sent(self, client: bytes, size: int, tracker: zmq.MessageTracker) -> None:
+    def _count(self, client: bytes, size: int, tracker: zmq.MessageTracker | None) -> None:
         """Count a reply until libzmq is done with it, which it also is when the client goes away."""
+        if tracker is None:
+            if len(self._loose) >= MAX_LOOSE and client not in self._loose:
+                self._loose.clear()
+            self._loose[client] = self._loose.get(client, 0) + size
+            return
         self._forget_gone()
-        self._sent.setdefault(client, deque()).append(_Sent(tracker, size))
+        size += self._loose.pop(client, 0)
+        under_way = self._clients.setdefault(client, _UnderWay())
+        under_way.marks.append(_Sent(tracker, size))
+        under_way.size += size
+        self._size += size
 
     def _forget_gone(self) -> None:
         """Let go of clients to whom nothing is under way any more."""
-        for client in [client for client, sent in self._sent.items() if sent[-1].tracker.done]:
-            del self._sent[client]
+        for client in [client for client, one in self._clients.items() if one.marks[-1].tracker.done]:
+            self._size -= self._clients.pop(client).size

@@ -11,32 +11,44 @@ and never waits for one.
 import fcntl
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import zmq
 
 from bus import auth, codec, limits
 from bus.address import check_owner, endpoints, ipc_folder, is_ipv6, is_loopback
-from bus.backpressure import BigReplies
-from bus.errors import BadAddress, Busy, CommandRefused, Invalid
+from bus.anteroom import Anteroom, Refused
+from bus.backpressure import Replies
+from bus.door import LOOK_SECONDS, Door
+from bus.errors import BadAddress, CommandRefused, Invalid
+from bus.inbox import Inbox
+from bus.inbox import Pending as Pending
+from bus.inbox import Request as Request
+from bus.lines import Bounds
 from bus.messages import AnyCommand, Reply, ReplyError
 from bus.outbox import EVENT, HUB_INBOX, MAIL, OPEN, REPLY, STOP, Outbox
 
 MAX_INBOX = 50_000
-"""Commands that may wait in one actor's inbox. Beyond, the sender is told `busy`: some seconds' work at most."""
+"""Commands that may wait for one actor. Beyond, whoever has sent most of them is told `busy`."""
 
 MAX_INBOX_BYTES = 32 * 1024 * 1024
 """The same in bytes: decoded, a command takes some times as much."""
 
-BIG_REPLY_BYTES = 16 * 1024
-BIG_REPLIES_BYTES = 32 * 1024 * 1024
-"""Replies from the first size on are counted until they have left: a client that does not take them gets no more than
-the second. So a client holds at the most that and REPLIES_PER_CLIENT small ones."""
+COMMANDS_PER_CLIENT = 32
+"""Commands of one client that libzmq reads ahead of the hub; the rest stays with the client. Of the largest frames
+that is COMMANDS_PER_CLIENT * MAX_FRAME_BYTES."""
+
+REPLIES_BYTES = 32 * 1024 * 1024
+"""Replies under way to one client: one that does not read gets no more, and a resend asks for them again."""
+
+ALL_REPLIES_BYTES = 256 * 1024 * 1024
+"""The same to all clients together: where it is reached, one who does not read gets next to nothing more."""
 
 REPLIES_PER_CLIENT = 50_000
-"""Replies held for a client that does not read them; what comes after is dropped, and a resend asks for it again."""
+"""The same in replies, for small ones; libzmq counts these."""
 
 EVENTS_PER_SUBSCRIBER = 20_000
 """Events held for a slow subscriber; what comes after is dropped, and `events` gives it back."""
@@ -50,38 +62,11 @@ BATCHES_TO_HUB = 1000
 BURST = 256
 """Messages taken from one socket before the others have their turn."""
 
+BURST_SECONDS = 0.02
+"""The same in time: a megabyte that is no command may take long to refuse."""
+
 LINGER_MS = 1000
 """How long a closing hub goes on handing over what it has sent: a reader on this machine needs milliseconds."""
-
-
-class Request(NamedTuple):
-    """A command on its way to its actor, with who asks, the way back, and the bytes that it came in.
-
-    `prepared`: what an actor on its way has found out for the one that decides.
-    """
-
-    command: AnyCommand
-    by: str
-    envelope: tuple[bytes, ...]
-    size: int = 0
-    prepared: Any = None
-
-
-class Pending(NamedTuple):
-    """What waits in an inbox: messages, and the bytes of the commands among them."""
-
-    messages: int
-    size: int
-
-
-class Inbox(Protocol):
-    """Where an actor gets what is addressed to it. Called from the hub's thread; must not block."""
-
-    def put(self, message: "Request | bytes") -> None:
-        """Take a message."""
-
-    def pending(self) -> Pending:
-        """How much waits."""
 
 
 class Hub:
@@ -95,6 +80,7 @@ class Hub:
         guard: who may send what.
         notice: called from the hub's thread with an event name and its keys, for the log.
         failed: called from the hub's thread when it dies of an error.
+        windows: how many commands stand in an actor's own inbox, see `Anteroom`.
 
     Raises:
         BadAddress: the address cannot be used, or another daemon holds it.
@@ -108,6 +94,7 @@ class Hub:
         guard: auth.Guard,
         notice: Callable[[str, Mapping[str, Any]], None],
         failed: Callable[[BaseException], None],
+        windows: Mapping[str, int] | None = None,
     ) -> None:
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._route = route
@@ -117,18 +104,22 @@ class Hub:
         self._inboxes: dict[str, Inbox] = {}
         self._lock_fd: int | None = None
         self._files: list[Path] = []
-        self._big_replies = BigReplies(BIG_REPLIES_BYTES)
+        self._anteroom = Anteroom(self._inboxes, windows or {})
+        self._replies = Replies(REPLIES_BYTES, ALL_REPLIES_BYTES)
         self._thread = threading.Thread(target=self._run, name="hub")
         try:
             self._claim(address)
             self._pull = self._socket(zmq.PULL, rcvhwm=BATCHES_TO_HUB)
             self._pull.bind(HUB_INBOX)
             self._router = self._socket(
-                zmq.ROUTER, sndhwm=REPLIES_PER_CLIENT, router_mandatory=1, maxmsgsize=limits.MAX_FRAME_BYTES
+                zmq.ROUTER,
+                sndhwm=REPLIES_PER_CLIENT,
+                rcvhwm=COMMANDS_PER_CLIENT,
+                router_mandatory=1,
+                maxmsgsize=limits.MAX_FRAME_BYTES,
             )
-            self._router.copy_threshold = BIG_REPLY_BYTES
-            self._xpub = self._socket(zmq.XPUB, sndhwm=EVENTS_PER_SUBSCRIBER, maxmsgsize=limits.MAX_BODY_BYTES)
-            self._bind(address)
+            self._xpub = self._socket(zmq.XPUB, sndhwm=EVENTS_PER_SUBSCRIBER, maxmsgsize=limits.MAX_TOPIC_BYTES)
+            self._door = Door(self.context, self._bind(address), notice)
         except BaseException:
             self.context.destroy(linger=0)
             self._release()
@@ -148,16 +139,13 @@ class Hub:
         """Deliver what is sent to `address` to `inbox` from now on. Any thread."""
         self._inboxes[address] = inbox
 
-    def hand_over(self, address: str, request: Request) -> CommandRefused | None:
-        """Put a command into an actor's inbox, where it has room; else what to tell the client. Any thread."""
-        inbox = self._inboxes.get(address)
-        if inbox is None:
-            return Busy("the daemon is starting or repairing this part; try again")
-        pending = inbox.pending()
-        if pending.messages >= MAX_INBOX or pending.size >= MAX_INBOX_BYTES:
-            return Busy(f"{pending.messages} commands are waiting; try again", {"limit": MAX_INBOX})
-        inbox.put(request)
-        return None
+    def hand_over(self, address: str, request: Request) -> list[Refused]:
+        """Have a command wait for an actor; the caller replies to what cannot wait any longer. Any thread."""
+        return self._anteroom.take(address, request, Bounds(MAX_INBOX, MAX_INBOX_BYTES))
+
+    def feed(self, address: str) -> None:
+        """Hand over more of what waits for an actor, which has taken what it had. Any thread."""
+        self._anteroom.feed(address)
 
     def post(self, address: str, mail: bytes) -> None:
         """Deliver mail at once, for one who has no outbox. Any thread."""
@@ -165,8 +153,9 @@ class Hub:
 
     def unregister(self, address: str, inbox: Inbox) -> None:
         """Deliver nothing more to `inbox`. Any thread."""
-        if self._inboxes.get(address) is inbox:
-            del self._inboxes[address]
+        with self._anteroom.lock:
+            if self._inboxes.get(address) is inbox:
+                del self._inboxes[address]
 
     def addresses(self) -> list[str]:
         """Who can be reached now. Any thread."""
@@ -180,6 +169,7 @@ class Hub:
             outbox.flush()
             self._thread.join()
             outbox.close()
+        self._door.close()
         for socket in (self._router, self._xpub, self._pull):
             socket.close(linger=LINGER_MS)
         self.context.term()
@@ -216,7 +206,9 @@ class Hub:
         except OSError as error:
             raise BadAddress(f"bus folder {folder} cannot be used: {error.strerror}") from error
 
-    def _bind(self, address: str) -> None:
+    def _bind(self, address: str) -> "list[tuple[zmq.Socket[bytes], str]]":
+        """Bind both sockets; each with its endpoint as libzmq says it."""
+        bound = []
         for socket, endpoint in zip((self._router, self._xpub), endpoints(address), strict=True):
             socket.ipv6 = is_ipv6(endpoint)
             try:
@@ -225,6 +217,8 @@ class Hub:
                 raise BadAddress(f"cannot bind {endpoint}: {error.strerror}") from error
             if endpoint.startswith("ipc://"):
                 self._files.append(Path(endpoint.removeprefix("ipc://")))
+            bound.append((socket, str(socket.get_string(zmq.LAST_ENDPOINT))))
+        return bound
 
     def _release(self) -> None:
         if self._lock_fd is not None:
@@ -241,16 +235,26 @@ class Hub:
 
     def _serve(self) -> None:
         poller = zmq.Poller()
-        for socket in (self._pull, self._xpub):
+        for socket in (self._pull, self._xpub, *self._door):
             poller.register(socket, zmq.POLLIN)
         while True:
-            ready = dict(poller.poll())
-            if self._pull in ready and not self._drain_actors(poller):
-                return
-            if self._router in ready:
+            ready = dict(poller.poll(self._patience()))
+            # First, for it is soon too late: whoever has come in has taken a descriptor.
+            if any(monitor in ready for monitor in self._door):
+                self._door.look()
+            self._door.reopen()
+            is_open = self._pull not in ready or self._drain_actors(poller)
+            if self._router in ready and is_open:
                 self._drain_clients()
             if self._xpub in ready:
                 self._drain_subscriptions()
+            self._refuse_all(self._anteroom.sweep())
+            if not is_open:
+                return
+
+    def _patience(self) -> int | None:
+        """Milliseconds to wait for a message, None for as long as it takes."""
+        return int(1000 * LOOK_SECONDS) if self._door.is_shut else None
 
     def _drain_actors(self, poller: zmq.Poller) -> bool:
         """Deliver what actors sent. False once the hub was asked to stop, and nothing more is under way."""
@@ -298,7 +302,10 @@ class Hub:
                 return
 
     def _drain_clients(self) -> None:
+        end = time.monotonic() + BURST_SECONDS
         for _ in range(BURST):
+            if time.monotonic() > end:
+                return
             try:
                 # The routing id is copied, the last frame is not: its `Peer-Address` says who sent it.
                 frames = [self._router.recv(zmq.NOBLOCK)]
@@ -333,29 +340,19 @@ class Hub:
         except CommandRefused as refusal:
             self._refuse(envelope, command_id, refusal)
             return
-        full = self.hand_over(self._route(command), Request(command, by, envelope, len(last)))
-        if full is not None:
-            self._refuse(envelope, command_id, full)
+        self._refuse_all(self.hand_over(self._route(command), Request(command, by, envelope, len(last))))
+
+    def _refuse_all(self, refused: list[Refused]) -> None:
+        for request, why in refused:
+            self._refuse(request.envelope, request.command.id, why)
 
     def _refuse(self, envelope: tuple[bytes, ...], command_id: str | None, refusal: CommandRefused) -> None:
         self._send_reply([*envelope, refusal_body(command_id, refusal)])
 
     def _send_reply(self, frames: list[bytes]) -> None:
-        try:
-            if len(frames[-1]) < BIG_REPLY_BYTES:
-                self._router.send_multipart(frames, zmq.NOBLOCK)
-            elif self._big_replies.may_send(frames[0], len(frames[-1])):
-                tracker = self._router.send_multipart(frames, zmq.NOBLOCK, copy=False, track=True)
-                assert tracker is not None, "it was asked for"
-                self._big_replies.sent(frames[0], len(frames[-1]), tracker)
-            else:
-                self._notice("reply_dropped", {"why": "the client does not read its large replies"})
-        except zmq.Again:
-            self._notice("reply_dropped", {"why": "the client does not read its replies"})
-        except zmq.ZMQError as error:
-            if error.errno != zmq.EHOSTUNREACH:
-                raise
-            self._notice("reply_dropped", {"why": "the client has gone"})
+        dropped = self._replies.send(self._router, frames)
+        if dropped is not None:
+            self._notice("reply_dropped", {"why": dropped})
 
 
 def refusal_body(command_id: str | None, refusal: CommandRefused) -> bytes:

@@ -10,6 +10,10 @@ MAX_FRAME_BYTES = 16 * MAX_BODY_BYTES
 """What ZeroMQ itself takes before it drops the connection. Above MAX_BODY_BYTES, so that one who sends a body
 too large is told `too_large` and not cut off without a word."""
 
+MAX_TOPIC_BYTES = 256
+"""What a subscriber may ask for at once, with the byte before it: the longest topic, job.<id>.<kind>, has 40. libzmq
+keeps some 30 bytes for each byte of it."""
+
 MAX_NESTING = 8
 """Maps and arrays within each other. The deepest valid command (submit: job, outputs, inputs, args) needs 7."""
 

@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from actors.base import QUEUE
-from actors.jobs import changes
+from actors.jobs import changes, waiters
 from actors.jobs.model import Job
 from actors.jobs.states import is_ended
 from actors.jobs.store import CommandRow
@@ -43,6 +43,10 @@ ENDING = ("stop", "leave")
 """Ways of ending in which no command is taken any more."""
 
 
+TOO_MANY = "too many wait for jobs to end; ask again in a while, or listen to the events"
+"""Why a `get` is not held any longer."""
+
+
 class Held(NamedTuple):
     """A reply that this turn decided to hold, for so many `seconds` at most; None is for as long as it takes."""
 
@@ -61,19 +65,23 @@ class Desk:
         self._log = log
         self._waiters = Waiters()
         self._held: list[Held] = []
-        self._answered: list[Waiter] = []
+        self._answered: dict[int, Waiter] = {}
+        self._timers: dict[int, int] = {}
 
     def commit(self) -> None:
         """The turn is on disk."""
-        for waiter in self._answered:
+        for waiter in self._answered.values():
             self._waiters.remove(waiter)
+            timer = self._timers.pop(waiter.number, None)
+            if timer is not None:
+                self._watcher.cancel(timer)
         for one in self._held:
             self.hold(one)
         self.rollback()
 
     def rollback(self) -> None:
         """The turn was not to be."""
-        self._held, self._answered = [], []
+        self._held, self._answered = [], {}
 
     # ------------------------------------------------------------ commands
 
@@ -151,10 +159,13 @@ class Desk:
         return [waiter.request for waiter in self._waiters.all()]
 
     def hold(self, one: Held) -> None:
-        """Hold a reply from now on."""
+        """Hold a reply from now on. Where too many are held, one of whoever has most of them is not any longer."""
         waiter = self._waiters.add(one.request, one.job_id, until_deleted=one.until_deleted, changed=one.changed)
         if one.seconds is not None:
-            self._watcher.after(one.seconds, QUEUE, f"wait:{waiter.number}")
+            self._timers[waiter.number] = self._watcher.after(one.seconds, QUEUE, f"wait:{waiter.number}")
+        dismissed = self._waiters.dismiss()
+        if dismissed is not None:
+            self._watcher.after(0.0, QUEUE, f"wait:{dismissed.number}")
 
     def job_ended(self, job: Job, turn: Turn) -> None:
         """Whoever waits for the job's end hears of it."""
@@ -177,9 +188,12 @@ class Desk:
             self._answer(one.request, result, turn)
 
     def patience_over(self, number: int, turn: Turn) -> None:
-        """A waiter has waited as long as it wanted to: the job as it stands."""
+        """A waiter has waited as long as it wanted to, or may: the job as it stands."""
         waiter = self._waiters.get(number)
         if waiter is None:
+            return
+        if self._waiters.is_dismissed(waiter) and isinstance(waiter.request.command, m.Get):
+            self._answer_waiter(waiter, Busy(TOO_MANY, {"limit": waiters.MAX_WAITERS}), turn)
             return
         asked = (waiter.request.by, waiter.request.command.id)
         for other in self._waiters.of(waiter.job_id):
@@ -200,8 +214,8 @@ class Desk:
         self._answer_waiter(waiter, _final(waiter.request, waiter.job_id, job, waiter.changed, turn), turn)
 
     def _answer_waiter(self, waiter: Waiter, result: Any, turn: Turn) -> None:
-        if waiter not in self._answered:  # two things that end a wait may come in one turn
-            self._answered.append(waiter)
+        if waiter.number not in self._answered:  # two things that end a wait may come in one turn
+            self._answered[waiter.number] = waiter
             self._answer(waiter.request, result, turn)
 
     @staticmethod

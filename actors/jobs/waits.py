@@ -24,10 +24,14 @@ LOOK_AHEAD = 100
 """Jobs for a full disk that one turn puts aside; the next turn takes the next."""
 
 
+def longest(failures: int, first: float) -> float:
+    """The most that `backoff` may give."""
+    return min(first * 2.0 ** min(failures - 1, 30), LONGEST_SECONDS)
+
+
 def backoff(failures: int, first: float) -> float:
     """Seconds to wait after so many failures (from 1): doubled each time from `first`, less up to half by chance."""
-    whole = min(first * 2.0 ** min(failures - 1, 30), LONGEST_SECONDS)
-    return whole * (1 - JITTER * random.random())  # noqa: S311 # spreads load; nobody gains by guessing it
+    return longest(failures, first) * (1 - JITTER * random.random())  # noqa: S311 # spreads load; nobody gains by guessing it
 
 
 def after_failure(turn: Turn, job: Job) -> None:
@@ -50,8 +54,9 @@ def resume(turn: Turn) -> None:
     """Go on with the waits that an earlier daemon had begun."""
     for job in turn.store.not_before():
         assert job.not_before is not None
-        # The wall clock may have been set meanwhile; no wait grows by that.
-        left = min(max(0.0, moment_of(job.not_before) - moment_of(turn.now)), LONGEST_SECONDS)
+        # The wall clock may have been set meanwhile; no wait is longer than it could have been from its begin.
+        most = longest(job.attempts - job.attempts_base, turn.ledger.retry_delay)
+        left = min(max(0.0, moment_of(job.not_before) - moment_of(turn.now)), most)
         turn.timer(left, f"{DUE}:{job.id}:{job.runs}")
 
 

@@ -19,13 +19,13 @@ Configure = Callable[..., None]
 ROOT = Path(__file__).parents[2]
 LEVELS = {"debug", "info", "warning", "error", "critical", "exception"}
 BY_NAME = {"log", "_notice"}
-"""What takes a line's name as its first argument besides a logger's levels: a turn's `log`, the hub's `_notice`."""
+"""What takes a line's name as its first argument besides a logger's levels: a turn's `log`, `_notice` in the bus."""
 
 
 @cache
 def logged() -> set[str]:
     """Every name that the daemon logs; a part of a name that is put in at run time is a `*`."""
-    sources = [*(ROOT / "actors").rglob("*.py"), ROOT / "bus/hub.py"]
+    sources = [*(ROOT / "actors").rglob("*.py"), ROOT / "bus/hub.py", ROOT / "bus/door.py"]
     return {name for path in sources for name in _names(ast.parse(path.read_text()))}
 
 

@@ -1,0 +1,144 @@
+"""What the hub keeps for peers that do not read: replies up to so many bytes, events up to a number, and no more."""
+
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import pytest
+
+from bus import hub as hub_module
+from bus.backpressure import MARK_BYTES
+from tests.integration.parts import Letterbox, Switchboard
+from tests.support.load import MIB, packed
+from tests.support.processes import eventually
+from tests.support.wire import PATIENCE, Dealer
+from tests.support.zmtp import QUIET_SECONDS, SUBSCRIBE_ALL, Peer
+
+OVERHEAD = 60
+"""Bytes of a reply besides its filler, about."""
+
+SOCKET_BYTES = 2 * MIB
+"""What the kernel and libzmq's own buffers take besides."""
+
+
+@pytest.fixture
+def inbox(switchboard: Switchboard) -> Letterbox:
+    return switchboard.letterbox("queue")
+
+
+@pytest.fixture
+def few_events(monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(hub_module, "EVENTS_PER_SUBSCRIBER", 100)
+    return 100
+
+
+def come_to_an_end(switchboard: Switchboard, inbox: Letterbox) -> None:
+    """Wait until the hub has sent what was given to it before."""
+    with Dealer(switchboard.address) as client:
+        asked = client.send("status")
+        switchboard.answer(inbox.command(), {})
+        assert client.reply_to(asked)["ok"]
+
+
+@pytest.mark.parametrize("size", [4_000, 20_000, 3_000_000])
+def test_replies_are_kept_up_to_so_many_bytes_whatever_their_size(
+    switchboard: Switchboard, inbox: Letterbox, size: int
+) -> None:
+    limit, whole = hub_module.REPLIES_BYTES, size + OVERHEAD
+    with Peer(switchboard.address) as sleeper:
+        sleeper.send(*packed("status", ["asked"]))
+        request = inbox.command()
+        sent = 2 * limit // size
+        for _ in range(sent):
+            switchboard.answer(request, {"filler": "x" * size})
+        come_to_an_end(switchboard, inbox)
+        dropped = 0
+        while not switchboard.notices.empty():
+            assert switchboard.notices.get() == ("reply_dropped", {"why": "the client does not read its replies"})
+            dropped += 1
+        kept = sum(1 for _ in sleeper.replies(sent - dropped))
+        assert limit - MARK_BYTES - whole <= kept * whole <= limit + SOCKET_BYTES
+        # It reads again: what comes now is sent.
+        switchboard.answer(request, {"filler": "x" * size})
+        assert len(list(sleeper.replies(1))) == 1
+    assert switchboard.notices.empty()
+
+
+def test_many_that_do_not_read_share_what_is_kept(
+    switchboard: Switchboard, inbox: Letterbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    total = 16 * MIB
+    monkeypatch.setattr(switchboard.hub._replies, "_total", total)
+    with Dealer(switchboard.address) as reader, ExitStack() as stack:
+        sleepers = [stack.enter_context(Peer(switchboard.address)) for _ in range(8)]
+        for sleeper in sleepers:
+            sleeper.send(*packed("status", ["asked"]))
+        requests = [inbox.command() for _ in sleepers]
+        for request in requests:
+            for _ in range(60):
+                switchboard.answer(request, {"filler": "x" * 100_000})
+        asked = reader.send("status")
+        switchboard.answer(inbox.command(), {"filler": "x" * 100_000})
+        assert reader.reply_to(asked)["ok"], "one who reads gets his"
+        replies = switchboard.hub._replies
+        assert sum(one.size for one in replies._clients.values()) <= total + 8 * MIB
+    eventually(lambda: _settled(switchboard, inbox), "what was for them is let go of", PATIENCE)
+
+
+def _settled(switchboard: Switchboard, inbox: Letterbox) -> bool:
+    """True once nothing is counted any more but for the reply that had it looked at."""
+    with Dealer(switchboard.address) as client:
+        client.send("status")
+        switchboard.answer(inbox.command(), {"filler": "x" * 100_000})
+        client.receive()
+    return len(switchboard.hub._replies._clients) <= 1
+
+
+def test_events_are_kept_up_to_a_number_for_one_who_does_not_read_and_the_others_hear_all(
+    few_events: int, folder: Path
+) -> None:
+    with Switchboard(f"ipc://{folder}/bus") as switchboard:
+        inbox = switchboard.letterbox("queue")
+        with Peer(switchboard.address, b"SUB") as lazy, Peer(switchboard.address, b"SUB") as reader:
+            for peer in (lazy, reader):
+                peer.send(SUBSCRIBE_ALL)
+            _await_subscriptions(switchboard, lazy, reader)
+            for number in range(1000):
+                switchboard.outbox.event("job.x", str(number).encode().rjust(50_000))
+                switchboard.outbox.flush()
+                while (message := reader.message())[0] != b"job.x":
+                    continue
+                assert int(message[1]) == number
+            come_to_an_end(switchboard, inbox)
+            heard = _all_there_is(lazy)
+            assert heard == sorted(heard)
+            assert few_events // 2 <= len(heard) <= few_events + SOCKET_BYTES // 50_000
+
+
+def _all_there_is(peer: Peer) -> list[int]:
+    """The numbers of the events that come, until none does any more."""
+    heard = []
+    peer.socket.settimeout(QUIET_SECONDS)
+    with suppress(TimeoutError):
+        while True:
+            topic, body = peer.message()
+            if topic == b"job.x":
+                heard.append(int(body))
+    return heard
+
+
+def _await_subscriptions(switchboard: Switchboard, *peers: Peer) -> None:
+    """Publish until each of them hears it."""
+    for peer in peers:
+
+        def hears(peer: Peer = peer) -> bool:
+            switchboard.outbox.event("are you there", b"")
+            switchboard.outbox.flush()
+            peer.socket.settimeout(0.05)
+            try:
+                return peer.message()[0] == b"are you there"
+            except TimeoutError:
+                return False
+            finally:
+                peer.socket.settimeout(PATIENCE)
+
+        eventually(hears, "the subscription is known")
