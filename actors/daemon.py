@@ -23,9 +23,9 @@ from actors.ffmpeg import binary
 from actors.janitor import Janitor, JanitorSettings
 from actors.job_queue import Queue, QueueSettings
 from actors.jobs.database import CHECK_SECONDS
+from actors.jobs.keeper import open_store
 from actors.jobs.model import timestamp
 from actors.jobs.retention import Policy
-from actors.jobs.store import Store
 from actors.logs import logger
 from actors.mail import BeginStop, StartRender
 from actors.render import Render, RenderSettings
@@ -115,7 +115,7 @@ class Daemon:
         data = Path(config.data).resolve()  # as /proc shows it
         ffmpeg = binary.find(config.ffmpeg)
         self._log.info("ffmpeg_found", path=ffmpeg.path, version=ffmpeg.version)
-        store = Store(data, check_seconds=CHECK_SECONDS)  # one that cannot be used is told of here
+        store = open_store(data, CHECK_SECONDS)  # one that cannot be used is told of here
         store.close()
         self._hub = Hub(config.bus, route, Guard(config.roles, config.default_role), self._notice, self._failed)
         self._watcher = Watcher(self._hub, self._failed)

@@ -95,6 +95,17 @@ class Queue(BusActor):
         """Open the store, and take up what an earlier daemon or Queue had left."""
         settings = self._settings
         self._keeper = Keeper(settings.data, self.log, settings.retry_delay, settings.stop_seconds)
+        try:
+            turn = self._first_turn()
+        except StoreFull as error:
+            self._keeper.turn_failed(None, error)
+            self._keeper.begin_full()
+            turn = self._first_turn()
+        self._ledger.commit()
+        self._say(turn)
+        self._watcher.after(HEARTBEAT_SECONDS, QUEUE, HEARTBEAT)
+
+    def _first_turn(self) -> Turn:
         turn = Turn(self._store, self._ledger)
         with self._store.transaction():
             if self._first:
@@ -102,8 +113,7 @@ class Queue(BusActor):
             outcomes.recover(turn)
             self._dispatch(turn)
             turn.write()
-        self._say(turn)
-        self._watcher.after(HEARTBEAT_SECONDS, QUEUE, HEARTBEAT)
+        return turn
 
     def failing(self) -> None:
         """Whoever waits for a reply is told to ask again: the next Queue does not know them."""

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from actors.disk import Reserve
-from actors.jobs.database import StoreFailing, StoreUnavailable, damaged
+from actors.disk import RESERVE_BYTES, Reserve, free_bytes
+from actors.jobs.database import StoreFailing, StoreFull, StoreUnavailable, damaged
 from actors.jobs.ledger import Ledger
 from actors.jobs.store import Store
 from bus import messages as m
@@ -13,6 +13,31 @@ RESERVE_FILE = "reserve"
 
 SMALL = (m.Cancel, m.Delete, m.Drain, m.Resume, m.Shutdown)
 """The changes that a full disk's reserve is for: they end things, or make room."""
+
+SHORT_BYTES = RESERVE_BYTES // 2
+"""A disk with less is full: SQLite needs 32 KiB to open a store, a transaction some more, a child its work folder."""
+
+
+def open_store(data: Path, check_seconds: float | None = None) -> Store:
+    """Open the store; where the disk is too full even for that, with the room that the reserve holds.
+
+    Args:
+        data: the folder of the store.
+        check_seconds: see `Store`.
+
+    Raises:
+        StoreError: it cannot be opened.
+
+    """
+    try:
+        return Store(data, check_seconds=check_seconds)
+    except StoreUnavailable as error:
+        if free_bytes(data) >= SHORT_BYTES:
+            raise
+        Reserve(data / RESERVE_FILE).release()
+        if free_bytes(data) < SHORT_BYTES:
+            raise StoreFull(f"{error}: the disk of {data} is full; make room, and start again") from error
+    return Store(data, check_seconds=check_seconds)
 
 
 class Keeper:
@@ -33,10 +58,11 @@ class Keeper:
         self._data = data
         self._log = log
         self._reserve = Reserve(data / RESERVE_FILE)
-        self._reserve.take()
         self._must_reopen = False
         self.is_full = False
-        self.store = Store(data)
+        self.store = open_store(data)
+        if not self._reserve.take():
+            self.begin_full()
         self.ledger = Ledger(self.store, retry_delay, stop_seconds)
 
     def close(self) -> None:
@@ -84,10 +110,23 @@ class Keeper:
         self._reserve.release()
 
     def look_for_room(self) -> None:
-        """Go back to normal where the disk has room again."""
-        if self.is_full and self._reserve.take():
-            self.is_full = False
-            self._log.info("store_has_room", path=str(self._data))
+        """See whether the disk has filled up, or has room again.
+
+        The store alone would notice late: its log is written over and over, and needs no room while what runs, and
+        the work folder of what is to be started next, do. So the disk is asked before each turn: some 2 µs.
+        """
+        if self.is_full:
+            if self._reserve.take():
+                self.is_full = False
+                self._log.info("store_has_room", path=str(self._data))
+        elif self._is_short():
+            self.begin_full()
+
+    def _is_short(self) -> bool:
+        try:
+            return free_bytes(self._data) < SHORT_BYTES
+        except OSError:
+            return False  # the next transaction tells what is wrong
 
     def can_afford(self, command: m.AnyCommand) -> bool:
         """True where there is room for a command."""
