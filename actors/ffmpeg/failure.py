@@ -179,6 +179,10 @@ OUTPUT_DAMAGE = re.compile(
 STOPPED_BY_Q = re.compile(r"^\[q\] command received\. Exiting\.", re.MULTILINE)
 """What FFmpeg says when it obeys `q`: only this tells a stop from an end (fftools/ffmpeg.c; seen with 9.0)."""
 
+PROGRESS_LOST = re.compile(r"^(?:\[[^\]\n]*\] )*Error closing progress log", re.MULTILINE)
+"""What FFmpeg says at its end, and still leaves 0, when a report of its progress could not be written: from the first
+that failed on, a full disk say, it writes no other, nor the last (avio_close keeps the error; seen with 9.0)."""
+
 SHOWN_CHARS = 300
 """How much of FFmpeg's own line an error message repeats."""
 

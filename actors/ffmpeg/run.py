@@ -189,13 +189,21 @@ class Run:
 
     # ------------------------------------------------------------ after FFmpeg's end
 
-    def verdict(self) -> Verdict:
-        """What came of it. Status 0 is no proof: FFmpeg leaves it when it is done and when it obeys `q`."""
+    def verdict(self, *, was_asked: bool = False) -> Verdict:
+        """What came of it. Status 0 is no proof: FFmpeg leaves it when it is done and when it obeys `q`.
+
+        Args:
+            was_asked: to stop. Where it was not, it need not have had the room to write its last report.
+
+        """
         if self.exit_status() != 0:
             return Verdict.FAILED
-        if failure.STOPPED_BY_Q.search(self.workspace.stderr_tail()):
+        said = self.workspace.stderr_tail()
+        if failure.STOPPED_BY_Q.search(said):
             return Verdict.OBEYED
-        return Verdict.DONE if self._progress.read().is_end else Verdict.FAILED
+        if self._progress.read().is_end:
+            return Verdict.DONE
+        return Verdict.DONE if not was_asked and failure.PROGRESS_LOST.search(said) else Verdict.FAILED
 
     def exit_status(self) -> int | None:
         """FFmpeg's status; negative for a signal; None where nobody wrote it down."""
@@ -236,6 +244,8 @@ class Run:
 
         """
         last = self._progress.read()
+        if not last.is_end:
+            last = Block(speed=last.speed)  # there was no room for the later ones: it says nothing of the whole
         try:
             findings = self._examine(last)
             facts = self._facts(findings, last, self._file.sync())
