@@ -1,0 +1,59 @@
+"""Small disks, in memory, that a test can fill to the last byte. They need root; elsewhere the test is skipped."""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+MIB = 1024 * 1024
+
+
+class SmallDisk:
+    """A disk of a few megabytes, and the ballast that a test puts on it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._ballast: list[Path] = []
+
+    def free(self) -> int:
+        """The bytes that it can still take."""
+        found = os.statvfs(self.path)
+        return found.f_bavail * found.f_frsize
+
+    def fill(self, leave: int = 0) -> None:
+        """Take all room but so many bytes, against whoever writes meanwhile."""
+        while (wanted := self.free() - leave) > 0:
+            path = self.path / f"ballast-{len(self._ballast)}"
+            self._ballast.append(path)
+            with path.open("wb") as file:
+                try:
+                    os.posix_fallocate(file.fileno(), 0, wanted)
+                except OSError:
+                    continue  # somebody was faster: look again
+
+    def make_room(self) -> None:
+        """Throw the ballast overboard."""
+        while self._ballast:
+            self._ballast.pop().unlink(missing_ok=True)
+
+
+@contextmanager
+def small_disk(size: int) -> Iterator[SmallDisk]:
+    """A disk of so many bytes; what is on it is gone afterwards, whatever happens."""
+    folder = Path(tempfile.mkdtemp(prefix="d", dir="/tmp"))
+    try:
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", str(folder)]
+        done = subprocess.run(mount, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            pytest.skip(f"no small disk can be mounted here: {done.stderr.strip()}")
+        try:
+            yield SmallDisk(folder)
+        finally:
+            # Lazily: a process that should be gone must not keep the disk in the way of other tests.
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    finally:
+        folder.rmdir()
