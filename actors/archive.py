@@ -11,13 +11,13 @@ from heapq import merge
 from pathlib import Path
 from typing import Any
 
-from actors.base import ARCHIVE, BusActor
+from actors.base import ARCHIVE, SUPERVISOR, BusActor
 from actors.ffmpeg.workspace import LogText, Workspace, read_log, read_log_from
-from actors.jobs.database import FILE_NAME, connect
+from actors.jobs.database import FILE_NAME, connect, damaged, is_damage
 from actors.jobs.model import Job, Live, view
 from actors.jobs.sql import load_job, queries
 from actors.jobs.store import position
-from actors.mail import LiveUpdate
+from actors.mail import LiveUpdate, StoreDamaged
 from bus import codec
 from bus import messages as m
 from bus.errors import CommandRefused, Internal, Invalid, NotFound, Unavailable
@@ -76,9 +76,17 @@ class Archive(BusActor):
         except sqlite3.OperationalError as error:
             self.log.error("store_unavailable", error=str(error))
             return refusal_body(command.id, Unavailable(f"the store cannot be read: {error}"))
-        except Exception as error:  # one reader's defect is no other reader's trouble
-            self.log.error("command_failed", command_id=command.id, by=request.by, exc_info=error)
-            return refusal_body(command.id, Internal("a defect of the daemon; its log has the details"))
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                return self._defect(request, error)
+            self.outbox.mail(SUPERVISOR, StoreDamaged(why=str(damaged(self._data / FILE_NAME, error))))
+            return refusal_body(command.id, Unavailable(f"the store cannot be read: {error}"))
+        except Exception as error:  # noqa: BLE001 # logged in _defect: one reader's is no other reader's trouble
+            return self._defect(request, error)
+
+    def _defect(self, request: Request, error: Exception) -> bytes:
+        self.log.error("command_failed", command_id=request.command.id, by=request.by, exc_info=error)
+        return refusal_body(request.command.id, Internal("a defect of the daemon; its log has the details"))
 
     # ------------------------------------------------------------ jobs
 

@@ -356,7 +356,9 @@ class Queue(BusActor):
                 else:
                     result = self._status()
             body = result_body(command.id, result)
-        except StoreUnavailable as error:
+        except StoreError as error:
+            if isinstance(error, StoreUnusable):
+                self.outbox.mail(SUPERVISOR, StoreDamaged(why=str(error)))
             body = refusal_body(command.id, Unavailable(f"the store cannot be read: {error}"))
         except CommandRefused as refusal:
             body = refusal_body(command.id, refusal)

@@ -19,6 +19,9 @@ CHECK_STEPS = 50_000
 """SQLite's steps between two looks at the clock: some milliseconds."""
 
 
+ADVICE = "; see that it is a file, and that the daemon's user may read and write it and its folder"
+
+
 class StoreError(Exception):
     """Something is wrong with the store."""
 
@@ -73,7 +76,9 @@ def check(connection: sqlite3.Connection, path: Path, seconds: float | None) -> 
         if seconds is not None:
             end = time.monotonic() + seconds
             connection.set_progress_handler(lambda: time.monotonic() > end, CHECK_STEPS)
-        found = [str(row[0]) for row in connection.execute("PRAGMA quickcheck(3)")]
+        for (found,) in connection.execute("PRAGMA quick_check(1)"):
+            if found != "ok":  # raised here: what is known must not be forgotten when the time is over
+                raise damaged(path, found)
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
             return False
@@ -82,15 +87,19 @@ def check(connection: sqlite3.Connection, path: Path, seconds: float | None) -> 
         raise damaged(path, error) from error
     finally:
         connection.set_progress_handler(None, 0)
-    if found not in (["ok"], []):  # a file without a page has nothing to say
-        raise damaged(path, "; ".join(found))
     return True
+
+
+def is_damage(error: sqlite3.DatabaseError) -> bool:
+    """True where SQLite says that the file is not what it should be."""
+    return (error.sqlite_errorcode or 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def damaged(path: Path, why: object) -> StoreUnusable:
     """The error for a file that is damaged."""
+    said = " ".join(str(why).replace("*** in database main ***", "").split())  # SQLite's may have several lines
     return StoreUnusable(
-        f"{path} is damaged ({why}). With the daemon stopped, move it and its -wal and -shm away, and put a backup in "
+        f"{path} is damaged ({said}). With the daemon stopped, move it and its -wal and -shm away, and put a backup in "
         f"its place: see {path.parent / 'backups'}"
     )
 
@@ -98,8 +107,9 @@ def damaged(path: Path, why: object) -> StoreUnusable:
 def unavailable(path: Path, error: sqlite3.OperationalError) -> StoreUnavailable:
     """The error for what SQLite could not do now."""
     kinds = {sqlite3.SQLITE_FULL: StoreFull, sqlite3.SQLITE_IOERR: StoreFailing}
-    kind = kinds.get((error.sqlite_errorcode or 0) & 0xFF, StoreUnavailable)  # the low byte is the primary code
-    return kind(f"{path}: {error}")
+    code = (error.sqlite_errorcode or 0) & 0xFF  # the low byte is the primary code
+    advice = ADVICE if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM) else ""
+    return kinds.get(code, StoreUnavailable)(f"{path}: {error}{advice}")
 
 
 def sqlite_quote(path: Path) -> str:

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from actors.jobs.database import FILE_NAME, StoreUnusable, check, connect, damaged, unavailable
+from actors.jobs.database import FILE_NAME, StoreUnusable, check, connect, damaged, is_damage, unavailable
 from actors.jobs.model import Job, Output
 from actors.jobs.sql import encode_optional, load_job, migrations, queries
 from actors.jobs.states import is_active
@@ -90,8 +90,6 @@ class Store:
 
     def _migrate(self) -> None:
         execute = self._connection.execute
-        execute("PRAGMA journal_mode = WAL")
-        execute("PRAGMA synchronous = FULL")  # a commit is on disk when it returns
         scripts = migrations()
         version: int = execute("PRAGMA user_version").fetchone()[0]
         if version > len(scripts):
@@ -99,6 +97,8 @@ class Store:
                 f"{self.path} has schema {version}, made by a newer Rushes; this one knows up to {len(scripts)}: "
                 "run the newer version, or another data folder"
             )
+        execute("PRAGMA journal_mode = WAL")
+        execute("PRAGMA synchronous = FULL")  # a commit is on disk when it returns
         for number, script in enumerate(scripts[version:], start=version + 1):
             self._connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
         epoch = "INSERT INTO meta (key, value) VALUES ('epoch', ?) ON CONFLICT DO NOTHING"
@@ -136,11 +136,15 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """For what only reads, outside of a transaction. Raises `StoreUnavailable`."""
+        """For what only reads, outside of a transaction. Raises `StoreUnavailable` or `StoreUnusable`."""
         try:
             yield
         except sqlite3.OperationalError as error:
             raise unavailable(self.path, error) from error
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            raise damaged(self.path, error) from error
 
     def _execute(self, name: str, *values: Any) -> sqlite3.Cursor:
         return self._connection.execute(self._queries[name], values)
