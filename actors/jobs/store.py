@@ -97,6 +97,9 @@ class Store:
                 f"{self.path} has schema {version}, made by a newer Rushes; this one knows up to {len(scripts)}: "
                 "run the newer version, or another data folder"
             )
+        if version and execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            # A copy that `backup.make` made. Each time it is put in place another history follows from it.
+            execute(queries()["meta_set"], ("epoch", str(uuid.uuid4())))
         execute("PRAGMA journal_mode = WAL")
         execute("PRAGMA synchronous = FULL")  # a commit is on disk when it returns
         for number, script in enumerate(scripts[version:], start=version + 1):
