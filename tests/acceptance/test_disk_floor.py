@@ -1,5 +1,6 @@
 """Promise: a disk with less room than `min_free` begins no output; its jobs wait, and everyone can see for what."""
 
+import functools
 from collections.abc import Iterator
 
 import pytest
@@ -9,7 +10,6 @@ from tests.support.disks import MIB, SmallDisk, small_disk
 from tests.support.faults import Tried, tried
 from tests.support.jobs import quick
 from tests.support.processes import eventually
-from tests.support.wire import Map
 
 FLOOR = 4 * MIB
 FREE = MIB
@@ -29,7 +29,8 @@ def daemon(disk: SmallDisk) -> Iterator[Tried]:
         yield found
 
 
-def waits_for_room(view: Map) -> bool:
+def waits_for_room(daemon: Tried, job_id: str) -> bool:
+    view = daemon.view(job_id)
     contract.check(view, contract.JOB)
     waiting = view["waiting"]
     return bool(view["status"] == "queued" and waiting and waiting["why"] == "disk")
@@ -37,7 +38,7 @@ def waits_for_room(view: Map) -> bool:
 
 def await_waiting(daemon: Tried, *job_ids: str) -> None:
     for job_id in job_ids:
-        eventually(lambda job_id=job_id: waits_for_room(daemon.view(job_id)), f"job {job_id} waits for room")
+        eventually(functools.partial(waits_for_room, daemon, job_id), f"job {job_id} waits for room")
 
 
 def test_jobs_wait_for_room_where_all_can_see_it_and_begin_by_themselves(daemon: Tried, disk: SmallDisk) -> None:

@@ -1,7 +1,7 @@
 """A daemon with a fault to live through: its log may tell of that fault, and of nothing else."""
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,10 @@ class Tried(Daemon):
         """Its SQLite file."""
         return self.data / FILE_NAME
 
+    def heal(self) -> None:
+        """Started again, it has nothing preloaded."""
+        self._env = {name: value for name, value in self._env.items() if name != "LD_PRELOAD"}
+
     def defects(self) -> list[str]:
         """The lines that it should not have written, whatever it was put through."""
         return [line for line in super().defects() if self._name(line) not in self.expects]
@@ -67,17 +71,19 @@ class Tried(Daemon):
 
     def has_gapless_seq(self) -> bool:
         """True where its history lacks nothing, from the first event on."""
+        last = self.result("status")["last_seq"]
         seqs: list[int] = []
         while events := self.events(since=len(seqs)):
             seqs += [event["seq"] for event in events]
-        return seqs == list(range(1, self.result("status")["last_seq"] + 1))
+        return len(seqs) >= last and seqs == list(range(1, len(seqs) + 1))
 
 
 @contextmanager
-def tried(**options: Any) -> Iterator[Tried]:
-    """Such a daemon, which answers, and is gone afterwards."""
+def tried(*, before: Callable[[Tried], None] = lambda _: None, **options: Any) -> Iterator[Tried]:
+    """Such a daemon, which answers, and is gone afterwards. `before`: what is done to it before it is started."""
     daemon = Tried(**options)
     try:
+        before(daemon)
         daemon.start()
         yield daemon
     finally:
