@@ -1,7 +1,9 @@
 """Promise: the store can be copied while it is in use, by itself and on demand, and such a copy put in its place."""
 
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,12 @@ def epoch_of(daemon: Tried) -> str:
     return str(daemon.result("status")["epoch"])
 
 
+def noted_epoch(store: Path) -> str:
+    with closing(sqlite3.connect(store)) as connection:
+        (epoch,) = connection.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()
+    return str(epoch)
+
+
 def is_one_file(copy: Path) -> bool:
     return [path.name for path in sorted(copy.parent.glob(f"*{copy.name}*"))] == [copy.name]
 
@@ -61,6 +69,7 @@ def test_a_copy_is_made_while_jobs_come_in_and_is_sound_and_another_history(daem
     assert is_sound(copy)
     assert is_one_file(copy)
     epoch, count = epoch_of(daemon), daemon.result("status")["queued"]
+    assert noted_epoch(copy) != epoch == noted_epoch(daemon.store)
     assert count == len(before) + MANY
     assert daemon.has_gapless_seq()
     epochs = {epoch}

@@ -30,6 +30,9 @@ MOST_ROUNDS = 1000
 
 COMMANDS = 2000
 
+REPEATED = 20
+"""Acknowledged commands of each client that are sent again after the crash."""
+
 
 class Caller:
     """One client, and what it was told. A job's name is the id of the command that submits it."""
@@ -71,6 +74,12 @@ class Caller:
         """Send everything again that has no reply that counts."""
         for command_id in [command_id for command_id in self.sent if command_id not in self.told]:
             self._send(command_id, **self.sent[command_id])
+
+    def repeat_the_last(self) -> None:
+        """Send what was acknowledged last again: each gets the reply that it had."""
+        for command_id in list(self.told)[-REPEATED:]:
+            self._send(command_id, **self.sent[command_id])
+            assert self.wire.reply_to(self._under_way.pop()) == self.told[command_id]
 
     def _send(self, command_id: str, **body: object) -> None:
         self.sent[command_id] = body
@@ -191,6 +200,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_done_twice_while_the_disk_f
             caller.reconnect()
         check(daemon, callers)
         for caller in callers:
+            caller.repeat_the_last()
             caller.repeat_all()
         listen(callers)
         check(daemon, callers)
