@@ -15,18 +15,32 @@ FLOOR = 4 * MIB
 FREE = MIB
 
 
-@pytest.fixture
-def disk() -> Iterator[SmallDisk]:
-    """A disk with a little room, and ballast instead of the rest."""
+@pytest.fixture(scope="module")
+def one_disk() -> Iterator[SmallDisk]:
     with small_disk(2 * FLOOR) as found:
-        found.fill(leave=FREE)
         yield found
 
 
-@pytest.fixture
-def daemon(disk: SmallDisk) -> Iterator[Tried]:
+@pytest.fixture(scope="module")
+def shared(one_disk: SmallDisk) -> Iterator[Tried]:
     with tried(slots=1, min_free="4MiB") as found:
         yield found
+
+
+@pytest.fixture
+def disk(one_disk: SmallDisk) -> Iterator[SmallDisk]:
+    """A disk with a little room, and ballast instead of the rest."""
+    for left in one_disk.path.iterdir():
+        left.unlink()
+    one_disk.fill(leave=FREE)
+    yield one_disk
+    one_disk.make_room()
+
+
+@pytest.fixture
+def daemon(shared: Tried, disk: SmallDisk) -> Iterator[Tried]:
+    yield shared
+    shared.reset()
 
 
 def waits_for_room(daemon: Tried, job_id: str) -> bool:
@@ -58,7 +72,7 @@ def test_jobs_wait_for_room_where_all_can_see_it_and_begin_by_themselves(daemon:
         for job_id in (waiting[0], waiting[2]):
             view = daemon.outcome(job_id)
             assert (view["status"], view["attempts"], view["waiting"]) == ("completed", 1, None)
-        kinds = [event["type"] for event in listener.events() if event["type"].startswith("daemon.")]
+        kinds = [event["type"] for event in listener.events() if event["type"].startswith("daemon.disk")]
         assert kinds == ["daemon.disk_low", "daemon.disk_ok"]
     assert daemon.kinds(waiting[0]) == [
         "submitted", "started", "requeued", "started", "output_started", "output_completed", "completed"
@@ -66,16 +80,17 @@ def test_jobs_wait_for_room_where_all_can_see_it_and_begin_by_themselves(daemon:
 
 
 def test_a_job_waits_for_room_over_a_death_and_a_stop_of_the_daemon(daemon: Tried, disk: SmallDisk) -> None:
+    before = daemon.result("status")["last_seq"]
     waiting = daemon.submit(quick(disk.path / "waiting.mp4"))["id"]
     await_waiting(daemon, waiting)
     daemon.restart()
     await_waiting(daemon, waiting)
-    assert daemon.finish(quick(daemon.out / "other.mp4"))["status"] == "completed"
+    assert daemon.finish(quick(daemon.out / "meanwhile.mp4"))["status"] == "completed"
     assert daemon.terminate() == 0
     disk.make_room()
     daemon.start()
     view = daemon.outcome(waiting)
     assert (view["status"], view["attempts"]) == ("completed", 1)
-    kinds = [event["type"] for event in daemon.events()]
+    kinds = [event["type"] for event in daemon.events(since=before)]
     assert [kinds.count(f"daemon.disk_{what}") for what in ("low", "ok")] == [1, 1]
     assert daemon.has_gapless_seq()
