@@ -22,11 +22,12 @@ from tests.support.wire import Map
 JOBS = 120
 
 WITHOUT_TIME = """\
+import sys
 from actors import daemon
 from actors.jobs import database
 daemon.CHECK_SECONDS, database.CHECK_STEPS = 0.0, 1
-from actors.__main__ import main
-main(prog_name="rushes serve")
+from actors.__main__ import run
+sys.exit(run())
 """
 """A daemon whose look at the start is over before it has seen anything, as in a store of many gigabytes."""
 

@@ -152,7 +152,7 @@ def live(options: list[str]) -> None:
     """Be the daemon, and take further points for as long as it lives."""
     block_signals()  # before there is a thread that could get them
     threading.Thread(target=obey, args=(lines(),), name="doom", daemon=True).start()
-    main(options, prog_name="rushes serve")
+    sys.exit(main(options, prog_name="rushes serve", standalone_mode=False))
 
 
 def nurse(options: list[str]) -> None:
