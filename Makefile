@@ -8,8 +8,8 @@ BIN := .venv/bin
 demo: .venv/ready ## the main job on real input
 	$(BIN)/rushes demo
 
-test: .venv/ready ## the whole suite
-	$(BIN)/python -m pytest
+test: .venv/ready ## the whole suite, in three processes: most tests wait, for FFmpeg or for a daemon's end
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 ROUNDS ?= $(if $(SEED),1,20)
 

@@ -14,7 +14,7 @@ from tests.support.zmtp import Peer, frame
 
 MIB = 1024 * 1024
 
-SOON = 2.0
+SOON = 5.0
 """What a command may take while others flood the daemon. It takes some tenths of a second; without a line for each
 client it takes the time of the flood, ten seconds and more. The rest is for a machine that others use, too."""
 
