@@ -66,7 +66,7 @@ def test_shutdown_as_json_is_the_result_of_the_protocol(daemon: Daemon, shell: S
 
 
 def test_shutdown_that_drains_lets_running_jobs_finish_and_says_what_it_waits_for(daemon: Daemon, shell: Shell) -> None:
-    job_id, pid = daemon.rendering(lasting(daemon.out / "awaited.mp4", 1)), daemon.pid
+    job_id, pid = daemon.rendering(lasting(daemon.out / "awaited.mp4", 5)), daemon.pid
     assert shell.do("shutdown", "--mode", "drain") == f"pid {pid} ends once its running jobs have finished\n"
     with shell.behind("shutdown", "--mode", "drain", "--wait") as waiting:
         assert waiting.ended() == DONE
