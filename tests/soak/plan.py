@@ -36,7 +36,7 @@ class Scale(NamedTuple):
 FULL = Scale(clients=3, steps=12, strikes=7, pace=0.8, patience=1.5)
 """Some 25 jobs, 70 commands and 5 deaths of the daemon in 5 to 8 s on two cores."""
 
-SHORT = Scale(clients=3, steps=4, strikes=3, pace=0.4, patience=0.3)
+SHORT = Scale(clients=2, steps=4, strikes=3, pace=0.4, patience=0.2)
 """For `make test`: ten of these within 35 s."""
 
 SLOTS = 3
