@@ -3,6 +3,7 @@
 Everybody else is served as if nothing had been, and what the daemon keeps for those is bounded.
 """
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 
@@ -16,6 +17,7 @@ from tests.support.zmtp import Peer
 
 CLIENTS = 4
 EACH = 25_000
+BACKLOG = 5_000
 FLOOD_SECONDS = 60
 
 INBOX = 32 * MIB
@@ -85,6 +87,27 @@ def test_a_hundred_thousand_commands_hold_up_nobody_and_each_gets_one_reply(daem
     assert max(polite.took) < SOON
     # Commands and replies of 100,000 have some 200 bytes each, and an object's head in Python.
     assert polite.grown < 128 * MIB
+
+
+def test_a_backlog_of_others_is_not_waited_for(daemon: Daemon) -> None:
+    """Two clients have the Queue work for seconds: whoever sends one command waits for a small part of that."""
+    polite = customer(daemon)
+    job_id = daemon.submit(quick(daemon.out / "boosted.mp4"))["id"]
+    ids = [[f"backlog-{client}-{number}" for number in range(BACKLOG)] for client in range(2)]
+    with Peer(daemon.bus) as one, Peer(daemon.bus) as two:
+        loads = [
+            (peer, stream(packed("boost", own, job_id=job_id, by=0))) for peer, own in zip((one, two), ids, strict=True)
+        ]
+        began = time.monotonic()
+        with pushing(FLOOD_SECONDS, *loads) as goes_on:
+            while goes_on():
+                polite.ask()
+        await_quiet(daemon, polite)
+        whole = time.monotonic() - began
+        for peer, own in zip((one, two), ids, strict=True):
+            assert [reply["re"] for reply in peer.replies(BACKLOG)] == own, "one client's commands stay in order"
+    print(polite.told(), f"of {whole:.1f} s")
+    assert max(polite.took) < whole / 3
 
 
 def test_who_fills_the_inbox_is_told_busy_and_what_was_dropped_is_had_by_a_resend(daemon: Daemon) -> None:
