@@ -83,8 +83,9 @@ def _check_name(_logger: object, _method: str, line: MutableMapping[str, Any]) -
 
 
 def _order(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """What every line has comes first, so that lines stand under each other."""
-    return {key: line.pop(key) for key in ("at", "level", "event", "actor") if key in line} | dict(line)
+    """What every line has comes first, so that lines stand under each other; what is None goes without saying."""
+    first = {key: line.pop(key) for key in ("at", "level", "event", "actor") if key in line}
+    return first | {key: value for key, value in line.items() if value is not None}
 
 
 def _json(line: MutableMapping[str, Any], **_options: object) -> str:

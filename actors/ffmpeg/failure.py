@@ -148,7 +148,7 @@ CAUSES = (
     Cause(
         "verify_failed",
         retryable=False,
-        remedy="see its log; an output that FFmpeg cannot open by itself needs `verify`: `none`",
+        remedy="see its log; `verify`: `none` takes an output as FFmpeg leaves it",
     ),
     Cause("output_exists", retryable=False, remedy="move the file away, then retry; or submit with `overwrite`"),
     Cause("output_folder_missing", retryable=True, remedy="put the output's folder back, then retry"),
