@@ -35,6 +35,9 @@ fi
 exec '{ffmpeg}' "$@"
 """
 
+BYSTANDERS = {"0-proxy.mp4": b"somebody's film", ".0.mp4": b"somebody's notes", "2.mp4": b"an earlier film"}
+"""Files that no job made."""
+
 SECONDS = 0.5
 """Of film in an output that is made at once."""
 
@@ -50,9 +53,13 @@ def make_noting(folder: Path, ffmpeg: Path) -> Path:
 def film(
     daemon: DoomedDaemon, outputs: int = 1, *, seconds: float = SECONDS, pace: bool = False, **more: object
 ) -> Map:
-    """A job under a name that no other has; with `pace` it takes as many seconds to render."""
+    """A job with a name and a folder of its own, where others' files stand; with `pace` it takes so many seconds."""
     name = new_id()[:8]
-    paths = [str(daemon.out / f"{name}-{index}.mp4") for index in range(outputs)]
+    folder = daemon.out / name
+    folder.mkdir()
+    for bystander, content in BYSTANDERS.items():
+        (folder / bystander).write_bytes(content)
+    paths = [str(folder / f"{index}.mp4") for index in range(outputs)]
     made = [{"path": path, "args": ["-c:v", "mpeg4"]} for path in paths]
     return {"inputs": [picture(seconds, real_time=pace)], "outputs": made, "name": name, **more}
 
@@ -144,11 +151,14 @@ def assert_recovered(daemon: DoomedDaemon, job_id: str, end: End) -> None:
     if end.ends[-1] in REMOVED:
         assert daemon.refusal("get", job_id=job_id)["code"] == "not_found"
         assert not (daemon.data / "work" / job_id).exists()
+        outputs = []
     else:
-        _assert_view(daemon.view(job_id), end)
+        view = daemon.view(job_id)
+        _assert_view(view, end)
+        outputs = view["outputs"]
     encodes = _encodes(daemon, job_id)
     assert end.encodes is None or encodes == end.encodes, f"the outputs were encoded {encodes} times"
-    _assert_files(daemon)
+    _assert_files(daemon, job_id, outputs)
     _assert_nobody(daemon)
 
 
@@ -158,9 +168,9 @@ def _ends(daemon: DoomedDaemon, job_id: str) -> list[str]:
 
 def _assert_history(daemon: DoomedDaemon, job_id: str, end: End) -> None:
     """Each step is told of once, whatever it was that died in the middle of it, and no number is left out."""
-    events = daemon.events()
-    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
-    told = [event for event in events if event["job_id"] == job_id]
+    seqs = [event["seq"] for event in daemon.events()]
+    assert seqs == list(range(1, len(seqs) + 1))
+    told = daemon.events(job_id)
     kinds = [event["type"].removeprefix("job.") for event in told]
     assert [kind for kind in kinds if kind in ENDS] == list(end.ends), kinds
     assert kinds.count("submitted") == 1
@@ -191,15 +201,14 @@ def _encodes(daemon: DoomedDaemon, job_id: str) -> tuple[int, ...]:
     return tuple(counted[index] for index in sorted(counted))
 
 
-def _assert_files(daemon: DoomedDaemon) -> None:
-    """Of all jobs together: their completed outputs, as their views say, and beside them only what was there before."""
-    jobs = daemon.result("list", limit=1000)["jobs"]
-    outputs = [output for job in jobs for output in job["outputs"] if output["status"] == "completed"]
-    sizes = {Path(output["path"]): output["size"] for output in outputs}
-    found = {path: path.stat().st_size for path in daemon.out.iterdir() if path not in daemon.bystanders}
-    assert found == sizes
-    assert {path: path.read_bytes() for path in daemon.bystanders} == daemon.bystanders
-    work = list((daemon.data / "work").rglob("*"))
+def _assert_files(daemon: DoomedDaemon, job_id: str, outputs: Sequence[Map]) -> None:
+    """In the job's folder: its completed outputs, as its view says, and what was there before, as it was."""
+    folder = daemon.out / daemon.event(job_id, "submitted")["data"]["name"]
+    made = {Path(output["path"]).name: output["size"] for output in outputs if output["status"] == "completed"}
+    found = {path.name: path.stat().st_size for path in folder.iterdir()}
+    assert found == {**made, **{name: len(content) for name, content in BYSTANDERS.items()}}
+    assert {name: (folder / name).read_bytes() for name in BYSTANDERS} == BYSTANDERS
+    work = (daemon.data / "work" / job_id).rglob("*")
     assert not [path for path in work if stat.S_ISFIFO(path.lstat().st_mode)], "a FIFO is left"
 
 

@@ -60,9 +60,6 @@ class DoomedDaemon(Daemon):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(program=(*DOOMED, *HASTE, "--"), **options)
-        self.bystanders = {self.out / "bystander.mp4": b"somebody's film", self.out / ".hidden": b"somebody's notes"}
-        for path, content in self.bystanders.items():
-            path.write_bytes(content)
         self._told_at = 0
         with self._stderr.open("ab") as stderr:
             self._nursery = subprocess.Popen(
