@@ -29,6 +29,7 @@ RETRY = [
     Point(f"after {TURN}.write since {CHANGES}:requeue", "all is written, and not on disk"),
     Point(f"before {QUEUE}._say since {CHANGES}:requeue", "the job is processing again; no Render is ordered"),
     Point(f"before {FLUSH} since {CHANGES}:requeue", "the same, and the reply is not sent"),
+    Point(f"after {FLUSH} since {CHANGES}:requeue", "a Render is ordered"),
 ]
 
 ATTEMPT = [
@@ -40,7 +41,7 @@ ATTEMPT = [
     Point(f"before {WAITS}:over", "the wait is over"),
     Point(f"after {TURN}.write since {WAITS}:over", "the second start is written, and not on disk"),
     Point(f"before {QUEUE}._say since {WAITS}:over", "it is on disk; no Render is ordered"),
-    Point("after os:posix_spawn#2", "the second attempt's child runs"),
+    Point("after os:posix_spawn#3", "the second attempt's child runs"),
 ]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.aftermath import End, assert_recovered, film, half_done, make_noting, run_into
+from tests.support.aftermath import End, assert_recovered, die_of, film, half_done, make_noting, run_into
 from tests.support.doomed_daemon import DoomedDaemon, Point, dooming, told
 from tests.support.fakes import tempered
 from tests.support.wire import PATIENCE, Map
@@ -14,7 +14,7 @@ from tests.support.wire import PATIENCE, Map
 @pytest.fixture(scope="module")
 def shared(temperamental: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DoomedDaemon]:
     ffmpeg = make_noting(tmp_path_factory.mktemp("noting"), temperamental)
-    with dooming(slots=2, grace=0.3, ffmpeg=ffmpeg) as daemon:
+    with dooming(slots=2, grace=0.2, ffmpeg=ffmpeg) as daemon:
         yield daemon
 
 
@@ -23,10 +23,14 @@ CHILD, STOPPER, FLUSH = "actors.ffmpeg.child:Child", "actors.ffmpeg.stopper:Stop
 WISH, END, ENDED = "actors.jobs.changes:_cancel", "actors.jobs.changes:end_cancelled", "actors.reports:Reports.ended"
 RUNG = "actors.jobs.outcomes:signalled"
 
-ASK = [
+NO_WISH = [
     Point(f"before {WISH}", "the command has come"),
     Point(f"after {TURN}.write since {WISH}", "the wish is written, and not on disk"),
+]
+
+ASK = [
     Point(f"before {QUEUE}._say since {WISH}", "the wish is on disk, and StopRender is not sent"),
+    Point(f"after {FLUSH} since {WISH}", "StopRender is sent"),
     Point("before actors.render:Render._stop_now", "StopRender has come"),
     Point(f"before {CHILD}.ask", "the ladder has begun, and nothing is written to the child"),
     Point(f"after {CHILD}.ask", "`q` is written, and nobody is told"),
@@ -58,6 +62,18 @@ FORCE = [
     Point("after os:killpg(SIGKILL)", "the group is killed; the Render has not seen it end"),
     Point(f"before {STOPPER}.sweep", "it is reaped, and its group not looked at"),
 ]
+
+
+@pytest.mark.parametrize("point", NO_WISH, ids=told(NO_WISH))
+def test_no_wish(daemon: DoomedDaemon, point: Point) -> None:
+    """What is not on disk has not happened."""
+    job_id = half_done(daemon)
+    child = daemon.child(job_id)
+    sent = die_of(daemon, point.at, "cancel", job_id=job_id, wait=PATIENCE)
+    view = daemon.view(job_id)
+    assert (view["status"], view["cancel"]) == ("processing", None)
+    assert child.ffmpeg.pid in {member.pid for member in child.members()}
+    assert_cancelled(daemon, sent.again(daemon)["job"])
 
 
 @pytest.mark.parametrize("point", ASK, ids=told(ASK))

@@ -15,7 +15,7 @@ from tests.support.wire import PATIENCE
 @pytest.fixture(scope="module")
 def shared(temperamental: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DoomedDaemon]:
     ffmpeg = make_noting(tmp_path_factory.mktemp("noting"), temperamental)
-    with dooming(slots=2, grace=0.3, ffmpeg=ffmpeg) as daemon:
+    with dooming(slots=2, grace=0.2, ffmpeg=ffmpeg) as daemon:
         yield daemon
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.aftermath import End, assert_recovered, film, half_done, make_noting, run_into
+from tests.support.aftermath import End, assert_recovered, die_of, film, half_done, make_noting, run_into
 from tests.support.doomed_daemon import DoomedDaemon, Point, dooming, told
 
 
@@ -20,11 +20,15 @@ QUEUE, TURN, FLUSH = "actors.job_queue:Queue", "actors.jobs.turn:Turn", "bus.out
 JANITOR, SAME = "actors.janitor:Janitor", "actors.janitor:remove_if_same"
 BEGIN, REMOVED = "actors.jobs.changes:begin_removal", "actors.jobs.outcomes:removed"
 
-WISH = [
+NO_WISH = [
     Point(f"before {BEGIN}", "the command has come, and the wish is written"),
     Point(f"after {TURN}.write since {BEGIN}", "so is the command, and nothing is on disk"),
+]
+
+WISH = [
     Point(f"before {QUEUE}._say since {BEGIN}", "the wish is on disk, and RemoveFiles is not sent"),
     Point(f"before {FLUSH} since {BEGIN}", "the same, and it is collected"),
+    Point(f"after {FLUSH} since {BEGIN}", "RemoveFiles is sent"),
 ]
 
 FILES = [
@@ -60,6 +64,16 @@ def assert_deleted(daemon: DoomedDaemon, job_id: str, at: str) -> None:
     result = run_into(daemon, at, "delete", job_id=job_id)
     assert (result["job_id"], result["status"], result["failed"]) == (job_id, "deleted", [])
     assert {*result["removed"], *result["missing"]} == paths
+    assert_recovered(daemon, job_id, End(("completed", "deleted"), encodes=(1, 1)))
+
+
+@pytest.mark.parametrize("point", NO_WISH, ids=told(NO_WISH))
+def test_no_wish(daemon: DoomedDaemon, point: Point) -> None:
+    """What is not on disk has not happened."""
+    job_id = daemon.finish(film(daemon, 2))["id"]
+    sent = die_of(daemon, point.at, "delete", job_id=job_id)
+    assert_recovered(daemon, job_id, End(encodes=(1, 1)))
+    assert sent.again(daemon)["missing"] == []
     assert_recovered(daemon, job_id, End(("completed", "deleted"), encodes=(1, 1)))
 
 

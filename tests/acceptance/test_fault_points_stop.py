@@ -16,12 +16,13 @@ def shared(temperamental: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 RUN, QUEUE, TURN = "actors.ffmpeg.run:Run", "actors.job_queue:Queue", "actors.jobs.turn:Turn"
-RENDER, CHANGES = "actors.render:Render", "actors.jobs.changes"
+RENDER, CHANGES, FLUSH = "actors.render:Render", "actors.jobs.changes", "bus.outbox:Outbox.flush"
 
 STOP = [
     Point(f"before {CHANGES}:begin_stop", "the command has come"),
     Point(f"after {TURN}.write since {CHANGES}:begin_stop", "the stop is written, and not on disk"),
     Point(f"before {QUEUE}._say since {CHANGES}:begin_stop", "the stop is on disk, and StopRender is not sent"),
+    Point(f"after {FLUSH} since {CHANGES}:begin_stop", "reply and StopRender are sent"),
     Point("before actors.ffmpeg.child:Child.ask", "nothing is written to the child"),
     Point("after actors.ffmpeg.child:Child.ask", "`q` is written, and nobody is told"),
     Point(f"before {RUN}.verdict", "FFmpeg has obeyed, and is not judged"),
