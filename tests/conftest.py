@@ -18,6 +18,11 @@ from tests.support.processes import own_children
 TEST_SECONDS = 120
 """A test that takes longer hangs. The slowest needs a tenth of it."""
 
+for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    # Whoever ran this with nohup or in the background has them ignored, which every program started here would inherit.
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL)
+
 T = TypeVar("T")
 
 SETTLE_SECONDS = 5

@@ -47,8 +47,10 @@ REAL_TIME = SIGNALLED + 32
 NOT_FOR_CHILDREN = frozenset({"FFREPORT", "AV_LOG_FORCE_COLOR"})
 """Environment that would make FFmpeg write a report of its own, or escapes into its stderr."""
 
-RESTORED_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ)
-"""Python ignores these two; FFmpeg is to have them as any program has."""
+RESTORED_SIGNALS = (
+    signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM,
+)  # fmt: skip
+"""Python ignores the first two, and nohup or a shell's `&` the next: FFmpeg is to have them as any program has."""
 
 NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """Why a pidfd may be refused for want of something of ours; any other reason is about the pid."""
