@@ -134,7 +134,7 @@ def test_leave_lets_children_go_on_for_the_next_daemon_to_adopt(daemon: Daemon) 
 
 
 def test_a_child_that_ended_while_no_daemon_was_there_is_judged_by_the_next(daemon: Daemon) -> None:
-    job_id, child = noting(daemon, "ended-alone.mp4", 0.6)
+    job_id, child = noting(daemon, "ended-alone.mp4", 2)
     daemon.result("shutdown", mode="leave")
     assert daemon.ended() == 0
     eventually(lambda: not child.members(), "the child is done")
