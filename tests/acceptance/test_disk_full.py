@@ -180,7 +180,7 @@ def test_no_job_is_started_on_a_full_data_disk_even_while_the_store_has_room_of_
             grown = daemon.submit(quick(daemon.out / "grown.mp4"))["id"]
             daemon.result("delete", job_id=grown, force=True)
         daemon.result("resume")
-        running = daemon.rendering(lasting(daemon.out / "running.mp4", 1.5))
+        running = daemon.rendering(lasting(daemon.out / "running.mp4", 2.5))
         queued = [daemon.submit(quick(daemon.out / f"{number}.mp4"))["id"] for number in range(3)]
         disk.fill()
         assert daemon.code("submit", job=quick(daemon.out / "refused.mp4")) == "unavailable"
@@ -195,7 +195,7 @@ def test_an_output_whose_disk_fills_up_fails_as_that_and_costs_no_other_job() ->
     with ExitStack() as stack:
         disk = stack.enter_context(small_disk(MIB))
         daemon = stack.enter_context(tried(slots=2, min_free=0))
-        other = daemon.rendering(lasting(daemon.out / "other.mp4", 1))
+        other = daemon.rendering(lasting(daemon.out / "other.mp4", 2))
         view = daemon.finish(large(disk.path / "full.avi"))
         contract.check(view, contract.JOB)
         assert (view["status"], view["error"]["code"]) == ("failed", "disk_full")

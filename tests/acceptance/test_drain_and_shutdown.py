@@ -38,7 +38,7 @@ def test_a_draining_daemon_takes_jobs_but_starts_none(daemon: Daemon) -> None:
 
 
 def test_what_runs_is_finished_while_draining(daemon: Daemon) -> None:
-    job_id = daemon.rendering(lasting(daemon.out / "runs.mp4", 1))
+    job_id = daemon.rendering(lasting(daemon.out / "runs.mp4", 2))
     daemon.result("drain")
     assert daemon.outcome(job_id)["status"] == "completed"
 
@@ -87,7 +87,7 @@ def test_shutdown_stop_queues_the_running_job_again_and_the_next_daemon_finishes
 
 
 def test_a_stop_costs_the_job_no_attempt(daemon: Daemon) -> None:
-    job_id = daemon.rendering(lasting(daemon.out / "attempts.mp4", 1, max_attempts=1))
+    job_id = daemon.rendering(lasting(daemon.out / "attempts.mp4", 2, max_attempts=1))
     daemon.terminate()
     daemon.start()
     assert daemon.outcome(job_id)["status"] == "completed"

@@ -134,7 +134,7 @@ def test_a_job_is_whole_whenever_the_daemon_dies_in_its_short_life(daemon: Daemo
 
 
 def test_the_seq_goes_on_without_a_gap_over_a_death(daemon: Daemon) -> None:
-    job_id = daemon.rendering(lasting(daemon.out / "seq.mp4", 1))
+    job_id = daemon.rendering(lasting(daemon.out / "seq.mp4", 2))
     daemon.restart()
     daemon.outcome(job_id)
     seqs = [event["seq"] for event in daemon.events()]

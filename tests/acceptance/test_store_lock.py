@@ -41,7 +41,7 @@ def quickly(ask: Callable[[], Map]) -> Map:
 
 
 def test_a_foreign_lock_refuses_changes_and_holds_up_nothing_else(daemon: Tried, clips: Clips) -> None:
-    running = daemon.rendering(lasting(daemon.out / "running.mp4", 1.2))
+    running = daemon.rendering(lasting(daemon.out / "running.mp4", 2.2))
     child = daemon.child(running)
     waiting = daemon.submit(quick(daemon.out / "waiting.mp4"))["id"]
     with locked(daemon.store), daemon.listener() as listener:
