@@ -9,7 +9,7 @@ import pytest
 from tests.support import doomed_daemon
 from tests.support.aftermath import End, assert_recovered, film, held, let_go, make_noting, run_into
 from tests.support.daemon import refused_start
-from tests.support.doomed_daemon import DOOMED, DoomedDaemon, Point, dooming, told
+from tests.support.doomed_daemon import COMMIT, DOOMED, DoomedDaemon, Point, dooming, told
 from tests.support.wire import PATIENCE
 
 
@@ -25,7 +25,7 @@ SUBMIT = [
     Point("before actors.job_queue:Queue._handle(Submit)", "the Queue has it, and nothing was done"),
     Point("before actors.jobs.store:Store.add", "it is found good, and nothing is written"),
     Point("after actors.jobs.store:Store.add", "the job stands in a transaction that is not on disk"),
-    Point("after actors.jobs.turn:Turn.write since actors.jobs.store:Store.add", "so do event and reply"),
+    Point(f"before {COMMIT} since actors.jobs.store:Store.add late", "so do event and reply, and nobody was told"),
     Point("before actors.job_queue:Queue._say since actors.jobs.store:Store.add", "all is on disk, nothing is said"),
     Point("before bus.outbox:Outbox.flush since actors.jobs.store:Store.add", "reply and mail are not yet sent"),
     Point("after bus.outbox:Outbox.flush since actors.jobs.store:Store.add", "the hub has them, and may send them"),

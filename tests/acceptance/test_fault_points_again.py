@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.aftermath import End, assert_recovered, film, make_noting, run_into
-from tests.support.doomed_daemon import DoomedDaemon, Point, dooming, told
+from tests.support.doomed_daemon import COMMIT, DoomedDaemon, Point, dooming, told
 from tests.support.fakes import tempered
 from tests.support.wire import PATIENCE, Map
 
@@ -26,7 +26,7 @@ CHANGES, OUTCOMES = "actors.jobs.changes", "actors.jobs.outcomes"
 
 RETRY = [
     Point(f"before {CHANGES}:requeue", "the command has come, and nothing is written"),
-    Point(f"after {TURN}.write since {CHANGES}:requeue", "all is written, and not on disk"),
+    Point(f"before {COMMIT} since {CHANGES}:requeue late", "all is written, and not on disk; nobody was told"),
     Point(f"before {QUEUE}._say since {CHANGES}:requeue", "the job is processing again; no Render is ordered"),
     Point(f"before {FLUSH} since {CHANGES}:requeue", "the same, and the reply is not sent"),
     Point(f"after {FLUSH} since {CHANGES}:requeue", "a Render is ordered"),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.aftermath import End, assert_recovered, die_of, film, half_done, make_noting, run_into
-from tests.support.doomed_daemon import DoomedDaemon, Point, dooming, told
+from tests.support.doomed_daemon import COMMIT, DoomedDaemon, Point, dooming, told
 from tests.support.fakes import tempered
 from tests.support.wire import PATIENCE, Map
 
@@ -25,7 +25,7 @@ RUNG = "actors.jobs.outcomes:signalled"
 
 NO_WISH = [
     Point(f"before {WISH}", "the command has come"),
-    Point(f"after {TURN}.write since {WISH}", "the wish is written, and not on disk"),
+    Point(f"before {COMMIT} since {WISH} late", "the wish is written, and not on disk; nobody was told"),
 ]
 
 ASK = [

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.aftermath import SECONDS, End, assert_recovered, film, make_noting, run_into
-from tests.support.doomed_daemon import DoomedDaemon, Point, dooming, told
+from tests.support.doomed_daemon import COMMIT, DoomedDaemon, Point, dooming, told
 from tests.support.wire import PATIENCE, Map
 
 
@@ -56,7 +56,7 @@ PUBLISH = [
     Point(f"after {FLUSH} since {TOLD}", "both are"),
 ]
 
-COMMIT = [
+COMMITTED = [
     Point(f"before {DONE}", "OutputCompleted has come, and nothing is written"),
     Point(f"after {TURN}.write since {DONE}", "it is written, and not on disk"),
     Point(f"before {QUEUE}._say since {DONE}", "it is on disk, and not said"),
@@ -64,7 +64,7 @@ COMMIT = [
     Point("after pathlib:Path.hardlink_to#2", "the last output has both names"),
     Point(f"before {FLUSH} since {COMPLETE}", "the job is complete, and nobody hears of it yet"),
     Point(f"before {COMPLETE}", "the last OutputCompleted has come"),
-    Point(f"after {TURN}.write since {COMPLETE}", "the job's end and the reply are written, and not on disk"),
+    Point(f"before {COMMIT} since {COMPLETE} late", "the job's end and the reply are not on disk; nobody was told"),
     Point(f"before {QUEUE}._say since {COMPLETE}", "they are on disk, and not said"),
     Point(f"after {FLUSH} since {COMPLETE}", "the hub has the reply, and may send it"),
 ]
@@ -93,7 +93,7 @@ def test_publish(daemon: DoomedDaemon, point: Point) -> None:
     assert_made(daemon, run_into(daemon, point.at, "submit", job=film(daemon, 2), wait=PATIENCE)["job"])
 
 
-@pytest.mark.parametrize("point", COMMIT, ids=told(COMMIT))
+@pytest.mark.parametrize("point", COMMITTED, ids=told(COMMITTED))
 def test_commit(daemon: DoomedDaemon, point: Point) -> None:
     assert_made(daemon, run_into(daemon, point.at, "submit", job=film(daemon, 2), wait=PATIENCE)["job"])
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.aftermath import End, assert_recovered, die_of, film, half_done, make_noting, run_into
-from tests.support.doomed_daemon import DoomedDaemon, Point, dooming, told
+from tests.support.doomed_daemon import COMMIT, DoomedDaemon, Point, dooming, told
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ BEGIN, REMOVED = "actors.jobs.changes:begin_removal", "actors.jobs.outcomes:remo
 
 NO_WISH = [
     Point(f"before {BEGIN}", "the command has come, and the wish is written"),
-    Point(f"after {TURN}.write since {BEGIN}", "so is the command, and nothing is on disk"),
+    Point(f"before {COMMIT} since {BEGIN} late", "so is the command, and nothing is on disk; nobody was told"),
 ]
 
 WISH = [
@@ -43,7 +43,7 @@ FILES = [
     Point(f"before {FLUSH} since {JANITOR}._remove", "FilesRemoved is not sent"),
 ]
 
-COMMIT = [
+COMMITTED = [
     Point(f"before {REMOVED}", "FilesRemoved has come"),
     Point(f"after {TURN}.write since {REMOVED}", "the job is taken out, and that is not on disk"),
     Point(f"before {QUEUE}._say since {REMOVED}", "it is on disk, and not said"),
@@ -87,7 +87,7 @@ def test_files(daemon: DoomedDaemon, point: Point) -> None:
     assert_deleted(daemon, daemon.finish(film(daemon, 2))["id"], point.at)
 
 
-@pytest.mark.parametrize("point", COMMIT, ids=told(COMMIT))
+@pytest.mark.parametrize("point", COMMITTED, ids=told(COMMITTED))
 def test_commit(daemon: DoomedDaemon, point: Point) -> None:
     assert_deleted(daemon, daemon.finish(film(daemon, 2))["id"], point.at)
 

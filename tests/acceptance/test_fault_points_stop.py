@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.aftermath import End, assert_recovered, die_of, held, let_go, make_noting, slow_at_first
-from tests.support.doomed_daemon import DoomedDaemon, Point, dooming, told
+from tests.support.doomed_daemon import COMMIT, DoomedDaemon, Point, dooming, told
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ RENDER, CHANGES, FLUSH = "actors.render:Render", "actors.jobs.changes", "bus.out
 
 STOP = [
     Point(f"before {CHANGES}:begin_stop", "the command has come"),
-    Point(f"after {TURN}.write since {CHANGES}:begin_stop", "the stop is written, and not on disk"),
+    Point(f"before {COMMIT} since {CHANGES}:begin_stop late", "the stop is not on disk; nobody was told"),
     Point(f"before {QUEUE}._say since {CHANGES}:begin_stop", "the stop is on disk, and StopRender is not sent"),
     Point(f"after {FLUSH} since {CHANGES}:begin_stop", "reply and StopRender are sent"),
     Point("before actors.ffmpeg.child:Child.ask", "nothing is written to the child"),

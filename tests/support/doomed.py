@@ -6,6 +6,7 @@ A POINT is `before|after MODULE:NAME`, where MODULE:NAME is any function that th
     (TEXT)              only calls that have TEXT in the repr of an argument count
     #2                  not the first such call but the second
     since MODULE:NAME   only calls count that the same thread makes after it entered that function
+    late                the thread stops there, and all others go on for a moment before it is the end
 
 `after` is when the call has returned; one that raises has not. The process sends itself SIGKILL there: it flushes and
 releases nothing, and what it started lives on. A SETTING is `MODULE:NAME=NUMBER`, for what would only cost time.
@@ -23,6 +24,7 @@ import re
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any
@@ -34,9 +36,12 @@ Function = Callable[..., Any]
 
 POINT = re.compile(
     r"(?P<when>before|after) (?P<where>[\w.]+:[\w.]+)(\((?P<text>[^)]+)\))?(#(?P<call>\d+))?"
-    r"( since (?P<since>[\w.]+:[\w.]+))?\Z"
+    r"( since (?P<since>[\w.]+:[\w.]+))?(?P<late> late)?\Z"
 )
 SETTING = re.compile(r"(?P<where>[\w.]+:\w+)=(?P<number>[\d.]+)\Z")
+
+LATE_SECONDS = 0.25
+"""In which mail that was sent too early arrives, and FFmpeg obeys a `q`."""
 
 WRONG_POINT = 2
 """The exit status where there is no such point: no daemon is started that would not die."""
@@ -89,6 +94,7 @@ class Doom:
         self._text = read["text"]
         self._calls_left = int(read["call"] or 1)
         self._since = read["since"]
+        self._is_late = read["late"] is not None
         self._threads: set[int] = set()
         locate(read["where"])
         if self._since is not None:
@@ -126,6 +132,8 @@ class Doom:
         return self._calls_left == 0
 
     def _die(self) -> None:
+        if self._is_late:
+            time.sleep(LATE_SECONDS)
         say("fallen", self._point)
         os.kill(os.getpid(), signal.SIGKILL)
 

@@ -17,6 +17,9 @@ DOOMED = (sys.executable, "-P", str(Path(__file__).with_name("doomed.py")))
 HASTE = ("actors.janitor:SWEEP_SECONDS=0.1", "actors.render:PROGRESS_SECONDS=0.1")
 """How long the daemon lets pass between two looks decides nothing here, but costs the tests many seconds."""
 
+COMMIT = "contextlib:_GeneratorContextManager.__exit__"
+"""What ends `with store.transaction()`: before it, all is written, and nothing is on disk."""
+
 FALL_SECONDS = 15.0
 """What a daemon may take to come to its point. The slowest needs a second."""
 
