@@ -38,20 +38,20 @@ def test_a_boost_beyond_the_range_of_priorities_is_invalid_and_changes_nothing(
 
 
 @pytest.mark.parametrize(
-    ("place", "path"),
+    ("spoil", "path"),
     [
         (lambda job: job["inputs"].append({"path": 7}), "job.inputs[1].path"),
         (lambda job: job["outputs"][1].update(args=["-an", 7]), "job.outputs[1].args[1]"),
-        (lambda job: job["outputs"][0].update(inputs=[{"path": "/a", "args": [0]}]), "job.outputs[0].inputs[0].args[0]"),
+        (lambda job: job["outputs"][0].update(inputs=[{"args": [0], "path": "x"}]), "job.outputs[0].inputs[0].args[0]"),
         (lambda job: job["outputs"][1].update(colour="red"), "job.outputs[1].colour"),
     ],
     ids=["input", "argument", "an output's own input", "unknown"],
 )  # fmt: skip
 def test_the_field_that_is_wrong_is_named_with_its_place(
-    daemon: Daemon, place: Callable[[object], None], path: str
+    daemon: Daemon, spoil: Callable[[object], None], path: str
 ) -> None:
     job = quick(daemon.out / "a.mp4", daemon.out / "b.mp4")
-    place(job)
+    spoil(job)
     refused = daemon.refusal("submit", job=job)
     assert (refused["code"], refused["details"]["path"]) == ("invalid", path)
 
