@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,6 +33,10 @@ class Place(NamedTuple):
 
     def key(self) -> tuple[int, int, int]:
         return (-self.priority, -self.front, self.number)
+
+
+class Death(Exception):
+    """Of a Queue, in the middle of a turn."""
 
 
 class QueueOrder(RuleBasedStateMachine):
@@ -70,14 +75,17 @@ class QueueOrder(RuleBasedStateMachine):
 
     def submit(self, priority: int) -> str:
         number = len(self.numbers) + 1
-        output = m.Output(f"{self.folder.name}/{number}.mp4")
-        source = m.Input("testsrc", ("-f", "lavfi"))
-        command = m.Submit(id="x", job=m.JobSpec(inputs=(source,), outputs=(output,), priority=priority))
+        command = self.command(number, priority)
         view = self.turn(lambda turn: changes.submit(turn, command, CAUSE, admit.admit(command.job))).job
         self.numbers[view.id] = number
         self.model[view.id] = Place(priority, 0, number)
         assert view.position == self.expected.index(view.id) + 1
         return str(view.id)
+
+    def command(self, number: int, priority: int) -> m.Submit:
+        output = m.Output(f"{self.folder.name}/{number}.mp4")
+        source = m.Input("testsrc", ("-f", "lavfi"))
+        return m.Submit(id="x", job=m.JobSpec(inputs=(source,), outputs=(output,), priority=priority))
 
     @initialize(target=waiting, priority=priorities)
     def first(self, priority: int) -> str:
@@ -159,11 +167,33 @@ class QueueOrder(RuleBasedStateMachine):
     def reopen(self) -> None:
         """A Queue that comes back counts what the last one counted."""
         before = vars(self.ledger).copy()
-        self.ledger = Ledger(self.store)
+        self.open_anew()
         for name in ("seq", "number", "running", "draining"):
             assert vars(self.ledger)[name] == before[name]
         for name in ("statuses", "queued_at"):
             assert +vars(self.ledger)[name] == +before[name]
+
+    @rule(priority=priorities)
+    def die_in_the_middle_of_a_turn(self, priority: int) -> None:
+        """What a turn had written when its Queue died is not there for the next: no job, no event, no count."""
+        before = (self.store.last_seq(), self.store.last_number(), self.store.counts())
+
+        def dies(turn: Turn) -> None:
+            command = self.command(len(self.numbers) + 1, priority)
+            changes.submit(turn, command, CAUSE, admit.admit(command.job))
+            turn.write()
+            raise Death
+
+        with suppress(Death):
+            self.turn(dies)
+        self.open_anew()
+        assert (self.store.last_seq(), self.store.last_number(), self.store.counts()) == before
+
+    def open_anew(self) -> None:
+        """Be the Queue that comes after."""
+        self.store.close()
+        self.store = Store(Path(self.folder.name))
+        self.ledger = Ledger(self.store)
 
     def run_of(self, job_id: str) -> int:
         job = self.store.job(job_id)
@@ -195,5 +225,5 @@ class QueueOrder(RuleBasedStateMachine):
         assert self.ledger.seq == self.store.last_seq()
 
 
-QueueOrder.TestCase.settings = settings(deadline=None, max_examples=25, stateful_step_count=20)
+QueueOrder.TestCase.settings = settings(deadline=None, max_examples=250, stateful_step_count=20)
 TestQueueOrder = QueueOrder.TestCase
