@@ -8,8 +8,11 @@ BIN := .venv/bin
 demo: .venv/ready ## the main job on real input
 	$(BIN)/rushes demo
 
-test: .venv/ready ## the whole suite, in three processes: most tests wait, for FFmpeg or for a daemon's end
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+# What drives parts within the test's own process comes first and alone; what drives daemons as processes waits most of
+# its time, for FFmpeg or for a daemon's end, and so runs three at a time. Neither takes a quarter of its bound.
+test: .venv/ready ## the whole suite
+	timeout 600 $(BIN)/python -m pytest tests/unit tests/integration
+	timeout 900 $(BIN)/python -m pytest -n 3 --dist loadfile tests/acceptance tests/soak
 
 ROUNDS ?= $(if $(SEED),1,20)
 
