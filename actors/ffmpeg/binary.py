@@ -43,7 +43,7 @@ def find(wanted: str | None) -> FFmpeg:
             raise FFmpegMissing(f"{wanted} is no program that can be run; check --ffmpeg or RUSHES_FFMPEG")
         return _check(os.path.abspath(path))  # noqa: PTH100 # links stay; children work in other folders
     path = shutil.which("ffmpeg")
-    return _check(os.path.abspath(path) if path else _bundled())  # noqa: PTH100
+    return _check(os.path.abspath(path) if path else _bundled())  # noqa: PTH100 # as above
 
 
 def _bundled() -> str:
