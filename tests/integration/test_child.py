@@ -399,7 +399,8 @@ def test_what_a_dead_shim_has_left_is_found_wherever_it_went_and_ended(spawn: Sp
 
 
 def test_one_that_left_group_and_session_is_ended_with_the_others(spawn: Spawn, workspace: Workspace) -> None:
-    child = spawn(f"setsid sh -c 'cd /; {FOR_EVER}' & exit 0")
+    away = f"cd /; {READY_ELSEWHERE.format(workspace.folder)}{FOR_EVER}"
+    child = spawn(f"setsid sh -c '{away}' & cat ready; exit 0")  # it ends once the other has gone
     assert ended(child) == 0
     assert child.is_empty() is False, "it holds the run's lock, whatever its group"
     eventually(lambda: swept(child), "nothing of the run is left")
