@@ -29,6 +29,7 @@ from bus.request import (
     RESEND_SECONDS,
     WAIT_STEP_SECONDS,
     Connection,
+    Copies,
     job_spec,
     new_id,
     read_reply,
@@ -56,11 +57,7 @@ class AsyncClient:
     def __init__(self, bus: str | None = None, *, deadline: float = DEADLINE_SECONDS) -> None:
         self._connection = Connection(bus)
         self._deadline = deadline
-        self._context = zmq.asyncio.Context()
-        self._dealer = self._context.socket(zmq.DEALER)
-        self._connection.prepare(self._dealer)
-        self._dealer.immediate = 1  # nothing is queued for a daemon that is not there
-        self._dealer.connect(self._connection.endpoints.commands)
+        self._dealer = self._connect()
         self._waiting: dict[str, asyncio.Future[m.Reply]] = {}
         self._reader: asyncio.Task[None] | None = None
 
@@ -75,7 +72,7 @@ class AsyncClient:
             self._reader.cancel()
             await asyncio.wait({self._reader})
         self._fail_all(NoDaemon("the client was closed"))
-        self._context.destroy(linger=0)
+        self._connection.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -253,8 +250,7 @@ class AsyncClient:
         It lives through restarts of the daemon. With `ephemeral`, `progress` comes in between. "Now" is when
         the stream is entered with `async with`, else when it is first asked for an event.
         """
-        socket = self._context.socket(zmq.SUB)
-        return AsyncEventStream(self, socket, self._connection, since, ephemeral=ephemeral)
+        return AsyncEventStream(self, self._connection, since, ephemeral=ephemeral)
 
     # ------------------------------------------------------------ the request itself
 
@@ -267,21 +263,44 @@ class AsyncClient:
             raise refusal
         if command.id in self._waiting:
             raise ValueError(f"command {command.id} is already under way on this client")
-        if self._reader is None or self._reader.done():
-            self._reader = asyncio.create_task(self._read(), name="rushes replies")
         seconds = self._deadline + (command.wait or 0)
+        copies = Copies(body)
         every = RESEND_HELD_SECONDS if command.wait else RESEND_SECONDS
         reply = self._waiting[command.id] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(seconds):
                 while not reply.done():
-                    await self._dealer.send(body)
+                    if (copy := copies.next()) is not None:
+                        await self._send(copy, reply)
                     await asyncio.wait({reply}, timeout=every)
         except TimeoutError:
+            self._drop_unsent()
             raise self._connection.no_daemon(seconds) from None
         finally:
             del self._waiting[command.id]
         return read_reply(reply.result(), kind)
+
+    def _connect(self) -> zmq.asyncio.Socket:
+        dealer: zmq.asyncio.Socket = self._connection.dealer(zmq.asyncio.Context.instance())
+        return dealer
+
+    def _drop_unsent(self) -> None:
+        """What was given up on is not sent later. Others who wait send theirs again, as after any lost connection."""
+        if self._reader is not None:
+            self._reader.cancel()
+            self._reader = None
+        self._dealer.close()
+        self._dealer = self._connect()
+
+    async def _send(self, copy: bytes | zmq.Frame, reply: asyncio.Future[m.Reply]) -> None:
+        """Send a command, or give that up once it is answered or the socket is another."""
+        if self._reader is None or self._reader.done():
+            self._reader = asyncio.create_task(self._read(), name="rushes replies")
+        sending: asyncio.Future[Any] = asyncio.ensure_future(self._dealer.send(copy, copy=False))
+        try:
+            await asyncio.wait({sending, reply}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sending.cancel()
 
     async def _read(self) -> None:
         """The one reader of the socket: gives each reply to the request it answers."""

@@ -12,7 +12,7 @@ import zmq.asyncio
 from bus import codec
 from bus import messages as m
 from bus.errors import Busy, NoDaemon, Unavailable
-from bus.follow import Follower, Next
+from bus.follow import EVENTS_KEPT, Follower, Next
 from bus.request import Connection
 
 if TYPE_CHECKING:
@@ -28,18 +28,16 @@ class AsyncEventStream:
     def __init__(
         self,
         client: "AsyncClient",
-        sub: zmq.asyncio.Socket,
         connection: Connection,
         since: int | None,
         *,
         ephemeral: bool,
     ) -> None:
         self._client = client
-        self._sub = sub
-        connection.prepare(sub)
-        sub.rcvhwm = 100_000  # a burst is kept rather than fetched again
-        sub.subscribe(b"")
-        sub.connect(connection.endpoints.events)
+        self._sub: zmq.asyncio.Socket = connection.socket(zmq.asyncio.Context.instance(), zmq.SUB)
+        self._sub.rcvhwm = EVENTS_KEPT
+        self._sub.subscribe(b"")
+        self._sub.connect(connection.endpoints.events)
         self._ephemeral = ephemeral
         self._follower = None if since is None else Follower(since, ephemeral=ephemeral)
         self.seen = since or 0

@@ -25,6 +25,7 @@ from bus.request import (
     RESEND_SECONDS,
     WAIT_STEP_SECONDS,
     Connection,
+    Copies,
     job_spec,
     milliseconds,
     new_id,
@@ -53,11 +54,7 @@ class Client:
     def __init__(self, bus: str | None = None, *, deadline: float = DEADLINE_SECONDS) -> None:
         self._connection = Connection(bus)
         self._deadline = deadline
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._dealer = self._context.socket(zmq.DEALER)
-        self._connection.prepare(self._dealer)
-        self._dealer.immediate = 1  # nothing is queued for a daemon that is not there
-        self._dealer.connect(self._connection.endpoints.commands)
+        self._dealer = self._connect()
 
     @property
     def address(self) -> str:
@@ -66,7 +63,7 @@ class Client:
 
     def close(self) -> None:
         """Let go of the sockets. Streams made by `events` end with it."""
-        self._context.destroy(linger=0)
+        self._connection.close()
 
     def __enter__(self) -> Self:
         return self
@@ -243,23 +240,30 @@ class Client:
         It lives through restarts of the daemon. With `ephemeral`, `progress` comes in between.
         """
         start = self.status().last_seq if since is None else since
-        return EventStream(self._context, self._connection, self.events_page, start, ephemeral=ephemeral)
+        return EventStream(self._connection, self.events_page, start, ephemeral=ephemeral)
 
     # ------------------------------------------------------------ the request itself
 
+    def _connect(self) -> "zmq.Socket[bytes]":
+        dealer: zmq.Socket[bytes] = self._connection.dealer(zmq.Context.instance())
+        return dealer
+
     def call(self, command: m.Command, kind: type[T]) -> T:
         """Send `command` until it is answered; its result as `kind`."""
-        body = codec.encode(command)
+        copies = Copies(codec.encode(command))
         seconds = self._deadline + (command.wait or 0)
         deadline = time.monotonic() + seconds
         every = RESEND_HELD_SECONDS if command.wait else RESEND_SECONDS
         resend_at = 0.0
         while (now := time.monotonic()) < deadline:
-            if now >= resend_at and self._dealer.poll(milliseconds(deadline - now), zmq.POLLOUT):
-                self._dealer.send(body)
+            if now >= resend_at:
+                if (copy := copies.next()) is not None:
+                    self._dealer.send(copy, copy=False)
                 resend_at = time.monotonic() + every
             if self._dealer.poll(milliseconds(min(resend_at, deadline) - time.monotonic())):
                 reply = codec.decode_reply(self._dealer.recv_multipart()[-1])
                 if reply.re == command.id or (reply.re is None and not reply.ok):
                     return read_reply(reply, kind)
+        self._dealer.close()  # what was given up on is not sent later
+        self._dealer = self._connect()
         raise self._connection.no_daemon(seconds)

@@ -11,6 +11,9 @@ from bus.messages import Event, EventsResult
 
 HEARTBEAT = "daemon.heartbeat"
 
+EVENTS_KEPT = 100_000
+"""Events held for a user who is slow to ask for the next; what comes after is fetched again instead."""
+
 
 class Next(Enum):
     """What a published event means for a reader."""

@@ -3,8 +3,10 @@
 import uuid
 from collections.abc import Mapping
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 import msgspec
+import zmq
 
 from bus import codec
 from bus import messages as m
@@ -62,8 +64,28 @@ def read_reply(reply: m.Reply, kind: type[T]) -> T:
     raise REFUSALS.get(error.code, Internal)(error.message, error.details)
 
 
+class Copies:
+    """One command as it is sent and sent again: while a daemon is away, two copies wait for it and no more."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self._is_first = True
+        self._repetition: zmq.MessageTracker | None = None
+
+    def next(self) -> bytes | zmq.Frame | None:
+        """What to send now, without a copy where it is a frame; None while a repetition has not left yet."""
+        if self._is_first:
+            self._is_first = False
+            return self._body
+        if self._repetition is not None and not self._repetition.done:
+            return None
+        frame = zmq.Frame(self._body, track=True, copy=False, copy_threshold=0)
+        self._repetition = frame.tracker
+        return frame
+
+
 class Connection:
-    """What both clients need to know and to set: the address, its sockets' options. Holds no socket."""
+    """What both clients hold: the address, and the sockets to it. Used by one thread, as its sockets are."""
 
     def __init__(self, bus: str | None) -> None:
         self.address = bus or default_address()
@@ -71,13 +93,36 @@ class Connection:
         folder = ipc_folder(self.address)
         if folder is not None:
             check_owner(folder)
+        self._sockets: WeakSet[Any] = WeakSet()
 
-    def prepare(self, socket: Any) -> None:
-        """Options for a socket that outlives restarts of the daemon."""
+    def socket(self, context: "zmq.Context[Any]", kind: int) -> Any:
+        """A socket that outlives restarts of the daemon, not yet connected.
+
+        `context` is the process's own, which is never collected: a context of each client's, forgotten in a cycle with
+        its sockets, would wait for them for ever in the garbage collector.
+        """
+        socket = context.socket(kind)
+        self._sockets.add(socket)
         socket.linger = 0
         socket.ipv6 = is_ipv6(self.endpoints.commands)
         socket.reconnect_ivl = 20  # ms: a daemon that comes back is found at once
         socket.reconnect_ivl_max = 500
+        return socket
+
+    def dealer(self, context: "zmq.Context[Any]") -> Any:
+        """A connected socket for commands. What it could not send yet is dropped when it is closed.
+
+        Not `immediate`, which would hold nothing for a daemon that is away: with it libzmq also drops the replies
+        that have come and are not yet read when a daemon ends, and a `shutdown` would seem to go unanswered.
+        """
+        socket = self.socket(context, zmq.DEALER)
+        socket.connect(self.endpoints.commands)
+        return socket
+
+    def close(self) -> None:
+        """Let go of all sockets."""
+        for socket in list(self._sockets):
+            socket.close()
 
     def no_daemon(self, seconds: float) -> NoDaemon:
         """What to raise when nobody answered for that long."""

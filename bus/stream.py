@@ -11,11 +11,8 @@ import zmq
 from bus import codec
 from bus import messages as m
 from bus.errors import Busy, NoDaemon, Unavailable
-from bus.follow import Follower, Next
+from bus.follow import EVENTS_KEPT, Follower, Next
 from bus.request import Connection, milliseconds
-
-EVENTS_KEPT = 100_000
-"""Events held for a user who is slow to ask for the next; what comes after is fetched again instead."""
 
 
 class EventStream:
@@ -23,7 +20,6 @@ class EventStream:
 
     def __init__(
         self,
-        context: "zmq.Context[zmq.Socket[bytes]]",
         connection: Connection,
         fetch: Callable[[int], m.EventsResult],
         since: int,
@@ -31,8 +27,7 @@ class EventStream:
         ephemeral: bool,
     ) -> None:
         self._fetch_page = fetch
-        self._sub = context.socket(zmq.SUB)
-        connection.prepare(self._sub)
+        self._sub: zmq.Socket[bytes] = connection.socket(zmq.Context.instance(), zmq.SUB)
         self._sub.rcvhwm = EVENTS_KEPT
         self._sub.subscribe(b"")
         self._sub.connect(connection.endpoints.events)

@@ -25,7 +25,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 ROOM_BYTES = 1024
-"""Room for what the shim notes, held from the start; a line of /proc/<pid>/stat has up to some 400 bytes."""
+"""Room for a note of the shim's, held from the start; a line of /proc/<pid>/stat has up to some 400 bytes. It is filled
+with NULs: only a note that has been written to its end has a newline."""
 
 
 class Noted(NamedTuple):
@@ -72,13 +73,13 @@ class Workspace:
         self.folder.mkdir(parents=True, mode=0o700)
         self.partial.write_bytes(os.fsencode(partial))
         for file in (self.pid, self.exit):
-            file.write_bytes(b"\n" * ROOM_BYTES)
+            file.write_bytes(bytes(ROOM_BYTES))
         os.mkfifo(self.stdin, 0o600)
 
     def noted(self) -> "Noted | None":
         """What the shim noted of itself; None while it has not."""
         try:
-            boot_id, _, line = self._first_line(self.pid).partition(" ")
+            boot_id, _, line = self._line(self.pid).partition(" ")
             return Noted(boot_id, parse_stat(line))
         except (FileNotFoundError, ValueError):
             return None
@@ -86,7 +87,7 @@ class Workspace:
     def exit_status(self) -> int | None:
         """What the shim noted of FFmpeg's end; None while it has not, or where a power cut took it."""
         try:
-            return int(self._first_line(self.exit))
+            return int(self._line(self.exit))
         except (FileNotFoundError, ValueError):
             return None
 
@@ -98,8 +99,12 @@ class Workspace:
             return None
 
     @staticmethod
-    def _first_line(file: Path) -> str:
-        return file.read_text(errors="replace").partition("\n")[0]
+    def _line(file: Path) -> str:
+        """The shim's note in a file; ValueError where it is not whole: a reader may come in the middle of a write."""
+        line, newline, _ = file.read_text(errors="replace").partition("\n")
+        if not newline:
+            raise ValueError(f"no whole line in {file}")
+        return line
 
     def clear(self) -> None:
         """Remove everything."""

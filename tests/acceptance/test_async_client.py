@@ -9,6 +9,7 @@ from bus.errors import Conflict, NoDaemon, NotFound
 from bus.messages import Event
 from tests.support.daemon import Daemon
 from tests.support.jobs import lasting, quick
+from tests.support.wire import PATIENCE
 
 
 def test_many_jobs_are_submitted_at_once_and_each_is_waited_for(daemon: Daemon) -> None:
@@ -54,6 +55,35 @@ def test_where_nobody_answers_there_is_no_daemon() -> None:
                 await client.status()
 
     asyncio.run(alone())
+
+
+def test_a_request_that_was_given_up_on_is_not_done_later(daemon: Daemon) -> None:
+    async def give_up() -> None:
+        async with AsyncClient(daemon.bus, deadline=0.2) as client:
+            daemon.kill9()
+            patient = asyncio.create_task(
+                client.submit(quick(daemon.out / "patient.mp4", session="late"), wait=PATIENCE)
+            )
+            with pytest.raises(NoDaemon):
+                await client.submit(quick(daemon.out / "late.mp4", session="late"))
+            daemon.start()
+            job = (await patient).job
+            assert job.status == "completed"
+            assert [listed.id for listed in (await client.list(session="late")).jobs] == [job.id]
+
+    asyncio.run(give_up())
+
+
+def test_a_reply_is_read_though_the_daemon_has_ended_since(daemon: Daemon) -> None:
+    async def shut_down() -> None:
+        async with AsyncClient(daemon.bus, deadline=0.5) as client:
+            reply = asyncio.create_task(client.shutdown())
+            await asyncio.sleep(0)  # it is sent
+            assert daemon.ended() == 0  # this thread has read nothing until here
+            assert (await reply).mode == "stop"
+
+    asyncio.run(shut_down())
+    daemon.start()
 
 
 def test_the_events_come_in_order_without_a_gap_over_the_daemons_death(daemon: Daemon) -> None:

@@ -1,5 +1,7 @@
 """What `bus.client` promises another Python process: each of these holds against a real daemon that dies."""
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from bus.messages import Event
 from tests.support.daemon import Daemon
 from tests.support.jobs import lasting, quick
 from tests.support.processes import eventually
+from tests.support.wire import PATIENCE
 
 
 def seqs(events: list[Event]) -> list[int]:
@@ -146,11 +149,51 @@ def test_requests_whose_answers_were_lost_are_sent_again_and_have_one_effect(dae
         assert ids_in(daemon, "once") == [job_id]
 
 
+def test_a_request_that_was_given_up_on_is_not_done_later(daemon: Daemon) -> None:
+    daemon.kill9()
+    with Client(daemon.bus, deadline=0.2) as client:
+        with pytest.raises(NoDaemon):
+            client.submit(quick(daemon.out / "late.mp4", session="late"))
+        daemon.start()
+        assert client.status().pid == daemon.pid
+        assert ids_in(daemon, "late") == []
+
+
 def test_two_clients_share_nothing(daemon: Daemon, tmp_path: Path) -> None:
     with Client(daemon.bus) as one:
         with Client(daemon.bus) as other:
             other.status()
         assert one.status().pid == daemon.pid
+
+
+FORGETS = """
+import asyncio, gc, sys
+from bus.aio import AsyncClient
+from bus.client import Client
+
+def forget():
+    client = Client(sys.argv[1])
+    kept = [client, client.events(since=0), client.status()]
+    kept.append(kept)
+
+async def forget_async():
+    client = AsyncClient(sys.argv[1])
+    kept = [client, client.events(since=0), await client.status()]
+    kept.append(kept)
+
+forget()
+asyncio.run(forget_async())
+gc.collect()
+print("went on")
+"""
+"""A program that closes nothing, and whose clients only the garbage collector finds."""
+
+
+def test_a_client_that_was_never_closed_holds_up_nobody(daemon: Daemon) -> None:
+    """In a process of its own: no signal ends the wait of ZeroMQ for a socket that nobody can close any more."""
+    program = [sys.executable, "-c", FORGETS, daemon.bus]
+    done = subprocess.run(program, check=False, capture_output=True, text=True, timeout=PATIENCE)
+    assert (done.stdout, done.stderr, done.returncode) == ("went on\n", "", 0)
 
 
 def test_every_job_is_listed_page_by_page(daemon: Daemon) -> None:

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import zmq
-from zmq.utils import garbage
 
 from actors import logs
 from tests.integration.parts import IN_MEMORY, Counter, Switchboard
@@ -17,13 +15,6 @@ from tests.integration.parts import IN_MEMORY, Counter, Switchboard
 def log() -> None:
     """The log as the daemon has it: a line with an unknown name is an error."""
     logs.configure("json", "info")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def collector() -> None:
-    """pyzmq's own thread, which lets go of large messages; it begins with the first and stays."""
-    zmq.Frame(bytes(1024 * 1024), copy=False)
-    assert garbage.gc.is_alive()
 
 
 @pytest.fixture

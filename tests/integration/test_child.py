@@ -342,9 +342,10 @@ def with_field(place: int, value: str) -> Callable[[str], str]:
         with_field(1, "4194304"),
         with_field(22, "123"),
         lambda note: note[:60],
+        lambda note: note.partition("\n")[0],
         lambda _note: "",
     ],
-    ids=["another boot", "a pid that nobody has", "another start", "part of a note", "no word"],
+    ids=["another boot", "a pid that nobody has", "another start", "part of a note", "all but its end", "no word"],
 )
 def test_one_that_is_not_proved_to_be_ours_is_not_adopted_and_left_alone(
     spawn: Spawn, workspace: Workspace, change: Callable[[str], str]

@@ -305,7 +305,7 @@ def test_an_address_is_given_up_only_by_the_one_who_has_it(switchboard: Switchbo
 
 
 def test_a_subscriber_hears_what_it_subscribed_to_in_order(switchboard: Switchboard) -> None:
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
     subscriber = context.socket(zmq.SUB)
     subscriber.linger, subscriber.rcvhwm = 0, 0
     subscriber.subscribe(b"job.a.")
@@ -327,7 +327,7 @@ def test_a_subscriber_hears_what_it_subscribed_to_in_order(switchboard: Switchbo
         assert subscriber.poll(int(PATIENCE * 1000))
         bodies += [body for topic, body in [subscriber.recv_multipart()] if topic != b"sync"]
     assert bodies == [str(number).encode() for number in range(0, 1200, 2)] + [b"last"]
-    context.destroy(linger=0)
+    subscriber.close()
 
 
 # ---------------------------------------------------------------- its sockets

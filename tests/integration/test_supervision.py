@@ -65,7 +65,12 @@ class Alive:
     def note(self, job_id: str) -> str:
         """What the shim of a job's first run noted of itself, once it has."""
         file = self.data / "work" / job_id / "1-0/pid"
-        return str(eventually(lambda: file.exists() and file.read_text().strip(), "the shim's note"))
+
+        def whole() -> str:
+            line, newline, _ = file.read_text().partition("\n") if file.exists() else ("", "", "")
+            return line if newline else ""
+
+        return eventually(whole, "the shim's note")
 
     def close(self) -> None:
         if not self._status.done():

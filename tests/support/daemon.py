@@ -68,10 +68,10 @@ class Child(NamedTuple):
 def running_child(pid_file: Path) -> Child | None:
     """The child whose shim noted itself in `pid_file`, None where it has not begun or has ended."""
     try:
-        line = pid_file.read_text().strip().partition(" ")[2]
+        line, newline, _ = pid_file.read_text().partition("\n")
     except FileNotFoundError:
         return None
-    noted = parse_stat(line) if line else None
+    noted = parse_stat(line.partition(" ")[2]) if newline else None
     shim = process(noted.pid) if noted else None
     if noted is None or shim is None or shim.started != noted.started:
         return None

@@ -52,8 +52,8 @@ class Asking:
 
     def __init__(self, bus: str, kind: int, alive: Callable[[], bool]) -> None:
         self._alive = alive
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self.socket = self._context.socket(kind)
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
+        self.socket = context.socket(kind)
         self.socket.linger = 0
         self.socket.reconnect_ivl = 5
         self.socket.ipv6 = "[" in bus
@@ -61,7 +61,7 @@ class Asking:
         self._early: dict[str | None, Map] = {}
 
     def close(self) -> None:
-        self._context.destroy(linger=0)
+        self.socket.close()
 
     def __enter__(self) -> Self:
         return self
@@ -148,8 +148,8 @@ class Listener:
     def __init__(self, bus: str, topic: str = "", *, proven: bool = True) -> None:
         self._topic = topic
         self.heard: list[Heard] = []
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._socket = self._context.socket(zmq.SUB)
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
+        self._socket = context.socket(zmq.SUB)
         self._socket.linger = 0
         self._socket.reconnect_ivl = 5
         self._socket.rcvhwm = 0
@@ -160,7 +160,7 @@ class Listener:
             self.await_heartbeat()
 
     def close(self) -> None:
-        self._context.destroy(linger=0)
+        self._socket.close()
 
     def __enter__(self) -> Self:
         return self

@@ -63,7 +63,7 @@ def test_an_empty_note_means_not_yet_or_that_the_shim_died_first(workspace: Work
     assert exit_status(workspace, shim_ended_with=-9) == -9
 
 
-@pytest.mark.parametrize("written", ["\n" * 1024, "\0" * 1024, "x\n", ""])
+@pytest.mark.parametrize("written", ["\n" * 1024, "\0" * 1024, "18" + "\0" * 1022, "18", "x\n", ""])
 def test_a_note_that_was_not_written_or_that_a_power_cut_took_is_none(workspace: Workspace, written: str) -> None:
     workspace.exit.write_text(written)
     assert exit_status(workspace) is None
