@@ -32,7 +32,7 @@ CATALOGUE: dict[str, str] = {
     "command_refused": "it was refused: type, by, command_id, code, message",
     "command_failed": "a defect showed while it was handled; nothing was changed: traceback",
     "connections_refused": "most descriptors are in use: whoever comes is cut off until some have left: limit",
-    "reply_dropped": "a client did not take its reply: why",
+    "reply_dropped": "clients did not take replies: why, and how many since the last such line",
     "store_unavailable": "a transaction could not be written, nothing of it was changed: error",
     "store_reopened": "after the disk had failed, the store was opened anew and holds all that was acknowledged",
     "store_full": "the disk of the data folder is full: only cancel, delete, drain, resume and shutdown are taken",

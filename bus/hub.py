@@ -12,6 +12,7 @@ import fcntl
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,9 @@ BURST = 256
 BURST_SECONDS = 0.02
 """The same in time: a megabyte that is no command may take long to refuse."""
 
+DROPPED_SECONDS = 1.0
+"""Between two lines in the log about replies that were not taken, however many they are."""
+
 LINGER_MS = 1000
 """How long a closing hub goes on handing over what it has sent: a reader on this machine needs milliseconds."""
 
@@ -106,6 +110,8 @@ class Hub:
         self._files: list[Path] = []
         self._anteroom = Anteroom(self._inboxes, windows or {})
         self._replies = Replies(REPLIES_BYTES, ALL_REPLIES_BYTES)
+        self._dropped: Counter[str] = Counter()  # replies not yet told of, by why
+        self._tell_at = 0.0
         self._thread = threading.Thread(target=self._run, name="hub")
         try:
             self._claim(address)
@@ -249,12 +255,16 @@ class Hub:
             if self._xpub in ready:
                 self._drain_subscriptions()
             self._refuse_all(self._anteroom.sweep())
+            if self._dropped and (time.monotonic() >= self._tell_at or not is_open):
+                self._tell_dropped()
             if not is_open:
                 return
 
     def _patience(self) -> int | None:
         """Milliseconds to wait for a message, None for as long as it takes."""
-        return int(1000 * LOOK_SECONDS) if self._door.is_shut else None
+        if self._door.is_shut:
+            return int(1000 * LOOK_SECONDS)
+        return int(1000 * DROPPED_SECONDS) if self._dropped else None
 
     def _drain_actors(self, poller: zmq.Poller) -> bool:
         """Deliver what actors sent. False once the hub was asked to stop, and nothing more is under way."""
@@ -352,7 +362,13 @@ class Hub:
     def _send_reply(self, frames: list[bytes]) -> None:
         dropped = self._replies.send(self._router, frames)
         if dropped is not None:
-            self._notice("reply_dropped", {"why": dropped})
+            self._dropped[dropped] += 1
+
+    def _tell_dropped(self) -> None:
+        for why, count in self._dropped.items():
+            self._notice("reply_dropped", {"why": why, "count": count})
+        self._dropped.clear()
+        self._tell_at = time.monotonic() + DROPPED_SECONDS
 
 
 def refusal_body(command_id: str | None, refusal: CommandRefused) -> bytes:

@@ -59,11 +59,19 @@ def until_ended(
 def wait_for(client: Client, ids: Iterable[str], timeout: float | None = None) -> dict[str, JobView | None]:
     """`until_ended`, with the jobs' progress shown meanwhile."""
     ids = list(ids)
+    seen = False
+
+    def look(job: JobView) -> None:
+        nonlocal seen
+        seen = True
+        show(job)
+
     try:
         with display() as show:
-            return until_ended(client, ids, show, timeout)
+            return until_ended(client, ids, look, timeout)
     except (KeyboardInterrupt, NoDaemon):
-        note(f"Nothing was stopped; to go on waiting: rushes wait {' '.join(ids)}")
+        if seen:  # else there was no daemon to begin with
+            note(f"Nothing was stopped; to go on waiting: rushes wait {' '.join(ids)}")
         raise
 
 

@@ -155,7 +155,14 @@ def test_a_request_that_was_given_up_on_is_not_done_later(daemon: Daemon) -> Non
         with pytest.raises(NoDaemon):
             client.submit(quick(daemon.out / "late.mp4", session="late"))
         daemon.start()
-        assert client.status().pid == daemon.pid
+
+        def answered() -> bool:
+            try:
+                return client.status().pid == daemon.pid
+            except NoDaemon:
+                return False
+
+        eventually(answered, "the client is connected again")
         assert ids_in(daemon, "late") == []
 
 

@@ -45,9 +45,15 @@ IN_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else "/tmp"
 
 
 class Letterbox:
-    """An inbox that a test empties: what is sent to one address."""
+    """An inbox that a test empties: what is sent to one address.
 
-    def __init__(self) -> None:
+    Args:
+        feed: asks the hub for more, as an actor does that has taken what it had.
+
+    """
+
+    def __init__(self, feed: Callable[[], None]) -> None:
+        self._feed = feed
         self._queue: queue.SimpleQueue[Request | bytes] = queue.SimpleQueue()
 
     def put(self, message: Request | bytes) -> None:
@@ -58,7 +64,9 @@ class Letterbox:
 
     def next(self) -> Request | bytes:
         """The next message, once it is there."""
-        return self._queue.get(timeout=PATIENCE)
+        message = self._queue.get(timeout=PATIENCE)
+        self._feed()
+        return message
 
     def command(self) -> Request:
         """The next command; mail before it is kept for later."""
@@ -106,7 +114,7 @@ class Switchboard:
 
     def letterbox(self, address: str) -> Letterbox:
         """From now on, what is sent to `address` comes here."""
-        box = Letterbox()
+        box = Letterbox(lambda: self.hub.feed(address))
         self.hub.register(address, box)
         return box
 

@@ -1,6 +1,7 @@
 """However long one client's commands take, the hub turns to its other sockets in between."""
 
 import itertools
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,8 +20,8 @@ COMMANDS = 100
 class Noting(Letterbox):
     """Notes how many commands the hub had looked at when something came."""
 
-    def __init__(self, looked_at: list[int]) -> None:
-        super().__init__()
+    def __init__(self, looked_at: list[int], feed: Callable[[], None]) -> None:
+        super().__init__(feed)
         self._looked_at = looked_at
         self.after: int | None = None
 
@@ -37,7 +38,7 @@ def test_a_burst_of_commands_that_take_long_to_refuse_ends_in_time(
 ) -> None:
     """Each look at a command takes half of a burst's time; mail that comes meanwhile is delivered after the second."""
     looked_at: list[int] = []
-    box = Noting(looked_at)
+    box = Noting(looked_at, lambda: switchboard.hub.feed("marked"))
     switchboard.hub.register("marked", box)
     look = codec.decode_command
     ticks = itertools.count()

@@ -237,7 +237,27 @@ def test_a_reply_to_one_who_has_gone_is_dropped_with_a_notice(switchboard: Switc
         return not switchboard.notices.empty()
 
     eventually(told, "the hub notices that the client has gone")
-    assert switchboard.notices.get() == ("reply_dropped", {"why": "the client has gone"})
+    assert switchboard.notices.get() == ("reply_dropped", {"why": "the client has gone", "count": 1})
+
+
+def test_of_replies_that_nobody_takes_the_log_has_a_line_a_second(switchboard: Switchboard, inbox: Letterbox) -> None:
+    with Dealer(switchboard.address) as leaver:
+        leaver.send("status")
+        request = inbox.command()
+
+    def told() -> bool:
+        switchboard.answer(request, {})
+        return not switchboard.notices.empty()
+
+    eventually(told, "the hub notices that the client has gone")
+    assert switchboard.notices.get()[1]["count"] == 1
+    sent = 10_000
+    for _ in range(sent):
+        switchboard.answer(request, {})
+    counts: list[int] = []
+    while sum(counts) < sent:
+        counts.append(switchboard.notices.get(timeout=PATIENCE)[1]["count"])
+    assert len(counts) < sent / 100
 
 
 def test_replies_to_one_who_does_not_read_are_dropped_with_a_notice_and_others_get_theirs(
