@@ -90,6 +90,14 @@ def check(connection: sqlite3.Connection, path: Path, seconds: float | None) -> 
     return True
 
 
+def is_empty(path: Path) -> bool:
+    """True for a file without a byte, which is a new store to SQLite."""
+    try:
+        return path.stat().st_size == 0
+    except OSError:
+        return False
+
+
 def is_damage(error: sqlite3.DatabaseError) -> bool:
     """True where SQLite says that the file is not what it should be."""
     return (error.sqlite_errorcode or 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

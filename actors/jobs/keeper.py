@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.disk import RESERVE_BYTES, Reserve, free_bytes
-from actors.jobs.database import StoreFailing, StoreFull, StoreUnavailable, damaged
+from actors.jobs.database import FILE_NAME, StoreFailing, StoreFull, StoreUnavailable, damaged, is_empty
 from actors.jobs.ledger import Ledger
 from actors.jobs.store import Store
 from bus import messages as m
@@ -29,6 +29,8 @@ def open_store(data: Path, check_seconds: float | None = None) -> Store:
         StoreError: it cannot be opened.
 
     """
+    if (data / RESERVE_FILE).exists() and is_empty(data / FILE_NAME):
+        raise damaged(data / FILE_NAME, "it is empty, and a daemon has served from here before")
     try:
         return Store(data, check_seconds=check_seconds)
     except StoreUnavailable as error:

@@ -84,6 +84,11 @@ def cut_short(store: Path) -> None:
     os.truncate(store, store.stat().st_size // 2 // PAGE_BYTES * PAGE_BYTES)
 
 
+def emptied(store: Path) -> None:
+    os.truncate(store, 0)
+    (store.parent / "reserve").touch()  # what a daemon leaves that has served
+
+
 def replaced_by_a_text(store: Path) -> None:
     store.write_text("this is no database, and never was one; it is a text that is longer than a header\n" * 100)
 
@@ -110,6 +115,7 @@ REFUSED = [
     (hurt_page, DAMAGED),
     (hurt_unused_index, DAMAGED),
     (cut_short, DAMAGED),
+    (emptied, DAMAGED),
     (replaced_by_a_text, DAMAGED),
     (from_the_future, NEWER),
     (unreadable, FORBIDDEN),
