@@ -174,6 +174,16 @@ def test_one_that_ignores_all_with_a_child_of_its_own_is_killed_with_it(impatien
     assert impatient.stages(job_id) == ["q", "SIGTERM", "SIGKILL"]
 
 
+def test_a_child_that_outlives_an_ffmpeg_that_obeyed_is_ended_before_the_job_is_cancelled(impatient: Daemon) -> None:
+    job_id = impatient.rendering(tempered(lasting(impatient.out / "parental.mp4"), "parental"))
+    child = impatient.child(job_id)
+    assert len(child.members()) >= 3
+    view = impatient.result("cancel", job_id=job_id, wait=30)["job"]
+    assert not child.members()
+    assert view["status"] == "cancelled"
+    assert impatient.stages(job_id) == ["q", "SIGKILL"]
+
+
 def test_the_wish_survives_the_daemons_death_right_after_its_reply(impatient: Daemon) -> None:
     job_id = impatient.submit(tempered(lasting(impatient.out / "wish.mp4"), "stubborn"))["id"]
     child = impatient.child(job_id)
