@@ -52,7 +52,12 @@ def partial_path(path: str, job_id: str, index: int, run: int) -> str:
     Each start of the job has a name of its own, so that no earlier one can ever write into it.
     """
     target = PurePosixPath(path)
-    return str(target.with_name(f"{PARTIAL_PREFIX}{job_id}-{index}-{run}{target.suffix}"))
+    return str(target.with_name(partial_name(job_id, index, run, target.suffix)))
+
+
+def partial_name(job_id: str, index: int, run: int, suffix: str) -> str:
+    """The name of an unfinished file, of which `suffix` is the output's."""
+    return f"{PARTIAL_PREFIX}{job_id}-{index}-{run}{suffix}"
 
 
 def argv(ffmpeg: FFmpeg, spec: m.JobSpec, index: int, partial: str, progress: str) -> list[str]:

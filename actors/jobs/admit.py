@@ -1,15 +1,18 @@
 """May this job be taken? Everything about a spec that the file system or FFmpeg would refuse later is refused here."""
 
+import contextlib
 import functools
 import os
 import re
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from actors.ffmpeg import arguments
-from actors.ffmpeg.command import PARTIAL_PREFIX, partial_path
+from actors.ffmpeg.command import PARTIAL_PREFIX, partial_name
 from actors.jobs.model import ID_CHARS, Output
 from bus import messages as m
 from bus.errors import Conflict, Invalid
@@ -24,7 +27,7 @@ SEVERAL_FILES = (".m3u8", ".mpd", ".ffconcat")
 """Suffixes for which FFmpeg chooses a muxer that writes files beside the one named."""
 
 FOLDER_SECONDS = 2.0
-"""How long it is remembered whether a folder can be written: a thousand jobs for one folder need one trial."""
+"""How long it is remembered that a folder can be written: a thousand jobs for one folder need one trial."""
 
 LONGEST_RUN = 10**9
 """A number of starts that no job reaches, in the name of a partial file."""
@@ -36,6 +39,13 @@ MAX_NAME_BYTES = 255
 """Linux' NAME_MAX."""
 
 
+class _Sources(NamedTuple):
+    """What a job reads: files by device and inode, whatever they are called, and patterns by their names."""
+
+    files: set[tuple[int, int]]
+    patterns: set[str]
+
+
 def admit(spec: m.JobSpec) -> list[Output]:
     """The outputs of a job that may be taken, so far as the spec and the file system tell.
 
@@ -44,33 +54,32 @@ def admit(spec: m.JobSpec) -> list[Output]:
         Conflict: an output exists that is not to be overwritten.
 
     """
-    _check_inputs(spec.inputs, "job.inputs")
+    sources = _Sources(set(), set())
+    _check_inputs(spec.inputs, "job.inputs", sources)
     outputs: list[Output] = []
+    found: list[os.stat_result | None] = []
     for index, wanted in enumerate(spec.outputs):
         at = f"job.outputs[{index}]"
         if wanted.inputs is not None:
-            _check_inputs(wanted.inputs, f"{at}.inputs")
+            _check_inputs(wanted.inputs, f"{at}.inputs", sources)
         elif not spec.inputs:
             raise Invalid.at("job.inputs", f"{at} has no inputs of its own, so the job must have at least one")
         _check_args(wanted.args, f"{at}.args", of_output=True)
-        target = _check_output(wanted.path, f"{at}.path")
+        target, there = _check_output(wanted.path, f"{at}.path")
         if any(target == other.target for other in outputs):
             raise Invalid.at(f"{at}.path", f"{wanted.path} stands twice in this job's outputs")
         outputs.append(Output(index=index, path=wanted.path, target=target, name=wanted.name))
-    _check_not_inputs(spec, outputs)
-    if not spec.overwrite:
-        check_free(outputs)
-    return outputs
-
-
-def check_free(outputs: Sequence[Output]) -> None:
-    """Refuse outputs that exist. Raises `Conflict`."""
-    for output in outputs:
-        if os.path.lexists(output.path):
+        found.append(there)
+    for output, there in zip(outputs, found, strict=True):
+        if _is_source(output, there, sources):
+            raise Invalid.at(f"job.outputs[{output.index}].path", f"{output.path} is also an input of this job")
+    for output, there in zip(outputs, found, strict=True):
+        if there is not None and not spec.overwrite:
             path = f"job.outputs[{output.index}].path"
             raise Conflict(
                 f"{output.path} exists; choose another path, or set `overwrite`", {"path": path, "job": None}
             )
+    return outputs
 
 
 def check_not_taken(outputs: Sequence[Output], taken_by: Callable[[str], m.JobView | None]) -> None:
@@ -84,7 +93,7 @@ def check_not_taken(outputs: Sequence[Output], taken_by: Callable[[str], m.JobVi
             )
 
 
-def _check_inputs(inputs: Sequence[m.Input], at: str) -> None:
+def _check_inputs(inputs: Sequence[m.Input], at: str, sources: _Sources) -> None:
     for number, source in enumerate(inputs):
         found = _check_args(source.args, f"{at}[{number}].args", of_output=False)
         demuxer = arguments.value_of(found, "f")
@@ -96,72 +105,93 @@ def _check_inputs(inputs: Sequence[m.Input], at: str) -> None:
             if url[1].lower() in STDIN_SCHEMES:
                 raise Invalid.at(path, f"{url[1]}:// would read FFmpeg's stdin, which is how Rushes stops it")
             continue
-        _check_input_file(source.file or source.path, path, is_pattern=demuxer == "image2")
+        _check_input_file(source.file or source.path, path, sources, is_pattern=demuxer == "image2")
 
 
-def _check_input_file(text: str, at: str, *, is_pattern: bool) -> None:
+def _check_input_file(text: str, at: str, sources: _Sources, *, is_pattern: bool) -> None:
     if not text.startswith("/") or "\0" in text:
         raise Invalid.at(
             at,
             f"input {text!r} must be an absolute path, scheme://…, or a filter graph with -f lavfi in its args",
         )
-    file = Path(text)
+    file = (os.path.dirname(text) or "/") if is_pattern else text
     try:
-        found = file.parent if is_pattern else file
-        if not found.exists():
-            raise Invalid.at(at, f"input {found} does not exist")
-        if not is_pattern and found.is_dir():
-            raise Invalid.at(at, f"input {found} is a folder")
+        found = os.stat(file)
+    except (FileNotFoundError, NotADirectoryError):
+        raise Invalid.at(at, f"input {file} does not exist") from None
     except OSError as error:
         raise Invalid.at(at, f"input {text!r} cannot be read: {error.strerror}") from None
+    if is_pattern:
+        sources.patterns.add(os.path.realpath(text))
+    elif stat.S_ISDIR(found.st_mode):
+        raise Invalid.at(at, f"input {file} is a folder")
+    else:
+        sources.files.add((found.st_dev, found.st_ino))
 
 
-def _check_output(text: str, at: str) -> str:
-    """The path with its folder's links resolved."""
+def _check_output(text: str, at: str) -> tuple[str, os.stat_result | None]:
+    """The path with its folder's links resolved, and what is there now."""
     if not text.startswith("/") or "\0" in text:
         raise Invalid.at(at, f"output {text!r} must be an absolute path")
-    file = Path(text)
-    if text.endswith(("/", "/.", "/..")) or not file.name:
+    folder, name = os.path.split(text)
+    if name in ("", ".", ".."):
         raise Invalid.at(at, f"output {text!r} must name a file, not a folder")
-    if file.name.startswith(PARTIAL_PREFIX):
+    if name.startswith(PARTIAL_PREFIX):
         raise Invalid.at(at, f"names that begin with {PARTIAL_PREFIX} are for files that are not finished")
-    partial = Path(partial_path(text, "x" * ID_CHARS, MAX_OUTPUTS, LONGEST_RUN))
-    if max(len(os.fsencode(name)) for name in (file.name, partial.name)) > MAX_NAME_BYTES:
+    suffix = PurePosixPath(name).suffix
+    partial = os.fsencode(partial_name("x" * ID_CHARS, MAX_OUTPUTS, LONGEST_RUN, suffix))
+    if max(len(os.fsencode(name)), len(partial)) > MAX_NAME_BYTES:
         raise Invalid.at(at, f"the output's name, or its suffix, is too long for the system's {MAX_NAME_BYTES} bytes")
-    if len(os.fsencode(partial)) > MAX_PATH_BYTES:
+    if len(os.fsencode(folder)) + 1 + len(partial) > MAX_PATH_BYTES:
         raise Invalid.at(at, f"the output's path is too long for the system's {MAX_PATH_BYTES} bytes")
-    if file.suffix.lower() in SEVERAL_FILES:
-        raise Invalid.at(at, f"{file.suffix} makes FFmpeg write several files; an output is one file")
+    if suffix.lower() in SEVERAL_FILES:
+        raise Invalid.at(at, f"{suffix} makes FFmpeg write several files; an output is one file")
     try:
-        if not file.parent.is_dir():
-            raise Invalid.at(at, f"output folder {file.parent} does not exist")
-        refusal = _why_not_writable(str(file.parent), int(time.monotonic() / FOLDER_SECONDS))
-        if refusal is not None:
-            raise Invalid.at(at, f"output folder {file.parent} cannot be written by {_me()}: {refusal}")
-        if file.is_dir():
+        resolved = _folder(folder, int(time.monotonic() / FOLDER_SECONDS))
+        found = _look(text)
+        if found is not None and (stat.S_ISDIR(found.st_mode) or os.path.isdir(text)):
             raise Invalid.at(at, f"output {text!r} is a folder")
-        return str(file.parent.resolve() / file.name)
+    except _Unusable as why:
+        raise Invalid.at(at, str(why)) from None
     except OSError as error:
         raise Invalid.at(at, f"output {text!r} cannot be written: {error.strerror}") from None
+    return os.path.join(resolved, name), found
+
+
+class _Unusable(Exception):
+    """No file can be made in a folder; says why."""
 
 
 @functools.lru_cache(maxsize=256)
-def _why_not_writable(folder: str, _moment: int) -> str | None:
-    """Why no file can be made in a folder; only trying answers for root, for /proc and for an immutable folder."""
+def _folder(path: str, _moment: int) -> str:
+    """A folder's path without links. Raises `_Unusable`, which is not remembered, or OSError.
+
+    Only trying tells whether a file can be made: for root, in /proc, in an immutable folder.
+    """
+    if not Path(path).is_dir():
+        raise _Unusable(f"output folder {path} does not exist")
     try:
-        with tempfile.TemporaryFile(dir=folder, prefix=PARTIAL_PREFIX):
-            return None
+        with tempfile.TemporaryFile(dir=path, prefix=PARTIAL_PREFIX):
+            return os.path.realpath(path)
     except OSError as error:
-        return error.strerror
+        raise _Unusable(f"output folder {path} cannot be written by {_me()}: {error.strerror}") from error
 
 
-def _check_not_inputs(spec: m.JobSpec, outputs: Sequence[Output]) -> None:
-    """No output may be an input of any run of the job, under whatever name."""
-    sources = {*spec.inputs, *(source for wanted in spec.outputs for source in wanted.inputs or ())}
-    read = {os.path.realpath(source.file) for source in sources if source.file is not None}
-    for output in outputs:
-        if os.path.realpath(output.target) in read:
-            raise Invalid.at(f"job.outputs[{output.index}].path", f"{output.path} is also an input of this job")
+def _look(path: str) -> os.stat_result | None:
+    try:
+        return os.lstat(path)
+    except FileNotFoundError:
+        return None
+
+
+def _is_source(output: Output, there: os.stat_result | None, sources: _Sources) -> bool:
+    """True where an output, under whatever name, is an input of any run of the job."""
+    if there is not None and stat.S_ISLNK(there.st_mode):
+        with contextlib.suppress(OSError):
+            there = os.stat(output.path)
+    if there is not None and (there.st_dev, there.st_ino) in sources.files:
+        return True
+    return bool(sources.patterns) and os.path.realpath(output.target) in sources.patterns
 
 
 def _check_args(args: Sequence[str], at: str, *, of_output: bool) -> list[arguments.Option]:
