@@ -62,7 +62,7 @@ class ActorInbox:
 
     def pending(self) -> Pending:
         """How much waits."""
-        inbox: queue.Queue[Any] = self._ref.actor_inbox  # type: ignore[assignment] # ThreadingActor makes a Queue
+        inbox: queue.SimpleQueue[Any] = self._ref.actor_inbox  # type: ignore[assignment] # see _create_actor_inbox
         return Pending(inbox.qsize(), self._bytes_in - self._bytes_out)
 
 
@@ -76,6 +76,11 @@ class BusActor(pykka.ThreadingActor):
     """The union of the mail this actor understands."""
 
     use_daemon_thread = True  # the daemon's own order of stopping decides, not the interpreter's
+
+    @staticmethod
+    def _create_actor_inbox() -> Any:
+        """pykka's hook: the same in C, at a fraction of the cost of a `queue.Queue`."""
+        return queue.SimpleQueue()
 
     def __init__(self, hub: Hub, address: str) -> None:
         super().__init__()

@@ -180,6 +180,7 @@ class Queue(BusActor):
             self._keeper.ready()
             turn = Turn(self._store, self._ledger)
             with self._store.transaction():
+                turn.recall(message for message in messages if isinstance(message, Request))
                 for message in messages:
                     self._handle(message, turn)
                 self._dispatch(turn)

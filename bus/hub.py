@@ -317,17 +317,16 @@ class Hub:
             if time.monotonic() > end:
                 return
             try:
-                # The routing id is copied, the last frame is not: its `Peer-Address` says who sent it.
-                frames = [self._router.recv(zmq.NOBLOCK)]
+                frame = self._router.recv(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 return
-            last: zmq.Frame | None = None
-            while self._router.rcvmore:
-                if last is not None:
-                    frames.append(last.bytes)
-                last = self._router.recv(copy=False)
-            if last is not None:
-                self._take(frames, last)
+            # The last frame is not copied: its `Peer-Address` says who sent it.
+            head = []
+            while frame.more:
+                head.append(frame.bytes)
+                frame = self._router.recv(copy=False)
+            if head:
+                self._take(head, frame)
 
     def _take(self, head: list[bytes], last: zmq.Frame) -> None:
         """Decode, authorize and hand over one command, or reply what is wrong with it."""

@@ -10,7 +10,7 @@ import msgspec
 from actors.base import JANITOR, SUPERVISOR, render_address
 from actors.jobs import admit
 from actors.jobs.ledger import DRAINING, FRONT_RANK
-from actors.jobs.model import CancelWish, Deleting, Job, Output, new_job_id
+from actors.jobs.model import CancelWish, Deleting, Job, Output
 from actors.jobs.states import CANCEL, RETRY, can_retry, describe, is_active
 from actors.jobs.turn import NOBODY, Cause, Turn
 from actors.mail import RemoveFiles, StopBegun, StopRender
@@ -47,9 +47,11 @@ def submit(turn: Turn, command: m.Submit, cause: Cause, outputs: list[Output]) -
     turn.ledger.number += 1
     number = turn.ledger.number
     job = Job(
-        number=number, id=new_job_id(), priority=spec.priority, rank=number, name=spec.name, session=spec.session,
-        spec_json=msgspec.json.encode(spec), submitted_by=cause.by or "", created_at=turn.now, outputs=outputs,
+        number=number, id=next(turn.ledger.ids), priority=spec.priority, rank=number, name=spec.name,
+        session=spec.session, spec_json=msgspec.json.encode(spec), submitted_by=cause.by or "", created_at=turn.now,
+        outputs=outputs,
     )  # fmt: skip
+    job.__dict__["spec"] = spec  # the cached property, which would decode it again
     turn.ledger.count(job, 1)
     data = {"name": job.name, "priority": job.priority, "outputs": [output.path for output in outputs]}
     turn.event("job.submitted", data, job=job, cause=cause)

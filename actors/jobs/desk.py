@@ -89,7 +89,7 @@ class Desk:
         """Carry out a command that changes something, or answer it as it was answered before."""
         command, by = request.command, request.by
         digest = blake2b(codec.encode(command), digest_size=16).digest()
-        known = turn.commands.get((by, command.id)) or turn.store.command(by, command.id)
+        known = turn.commands.get((by, command.id)) or turn.known.get((by, command.id))
         if known is None:
             self._carry_out(request, digest, turn)
         elif known.digest != digest:

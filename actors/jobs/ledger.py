@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Literal
 
-from actors.jobs.model import Job, Live
+from actors.jobs.model import Job, Live, job_ids
 from actors.jobs.steady import Moment, SteadyClock
 from actors.jobs.store import Store
 from bus.messages import ShutdownMode
@@ -48,6 +48,7 @@ class Ledger:
         noted = store.meta(STEADY)
         self.steady = SteadyClock(noted.encode() if noted else None, Moment.now())
         self.epoch = store.meta("epoch") or ""
+        self.ids = job_ids()
         self.live: dict[str, Live] = {}
         self.stopping: ShutdownMode | None = None
         self.is_overdue = False

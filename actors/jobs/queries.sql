@@ -80,7 +80,7 @@ SELECT ifnull(max(number), 0) FROM jobs;
 -- name: output_insert
 INSERT INTO outputs (job, position, path, target, name, status, progress, speed, size, duration, width, height, fps,
     started_at, finished_at, file, active)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1);
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: output_update
 UPDATE outputs SET status = ?, progress = ?, speed = ?, size = ?, duration = ?, width = ?, height = ?, fps = ?,
@@ -95,6 +95,10 @@ FROM outputs WHERE job = ? ORDER BY position;
 -- name: taken_by
 SELECT jobs.id FROM outputs JOIN jobs ON jobs.number = outputs.job
 WHERE outputs.target = ? AND outputs.active = 1 AND jobs.number IS NOT ? LIMIT 1;
+
+-- name: targets_find
+SELECT outputs.target, jobs.id FROM outputs JOIN jobs ON jobs.number = outputs.job
+WHERE outputs.target IN (?) AND outputs.active = 1;
 
 -- name: attempt_start
 INSERT INTO attempts (job, run, position, started_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING;
@@ -128,8 +132,8 @@ DELETE FROM audit WHERE seq <= (SELECT max(seq) FROM (SELECT seq, at FROM audit 
 -- name: seq_bounds
 SELECT (SELECT min(seq) FROM events), ifnull((SELECT max(seq) FROM events), 0);
 
--- name: command_find
-SELECT digest, job_id, held, reply FROM commands WHERE asked_by = ? AND id = ?;
+-- name: commands_find
+SELECT id, digest, job_id, held, reply FROM commands WHERE asked_by = ? AND id IN (?);
 
 -- name: command_insert
 INSERT INTO commands (asked_by, id, digest, at, job_id, held, reply) VALUES (?, ?, ?, ?, ?, ?, ?);

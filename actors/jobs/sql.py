@@ -29,6 +29,19 @@ def queries() -> dict[str, str]:
     }
 
 
+@cache
+def inserts(name: str, rows: int) -> str:
+    """A statement that inserts one row, as one that inserts so many."""
+    head, values, row = queries()[name].rstrip(";").rpartition("VALUES")
+    return f"{head}{values}{','.join([row] * rows)}"
+
+
+@cache
+def looks_up(name: str, keys: int) -> str:
+    """A statement with one key in `IN (?)`, as one with so many."""
+    return queries()[name].replace("IN (?)", f"IN ({', '.join('?' * keys)})")
+
+
 def migrations() -> list[str]:
     """The scripts that build the schema, in order: the first takes an empty file to version 1."""
     folder = resources.files(__package__).joinpath("migrations")
@@ -61,6 +74,25 @@ def _output(row: tuple[Any, ...]) -> Output:
         index=index, path=path, target=target, name=name, status=status, progress=progress, speed=speed, size=size,
         duration=duration, width=width, height=height, fps=fps, started_at=started_at, finished_at=finished_at,
         file=decode_optional(file, FileIdentity),
+    )  # fmt: skip
+
+
+def job_row(job: Job) -> tuple[Any, ...]:
+    """A job as `job_insert` takes it."""
+    return (
+        job.number, job.id, job.seq, job.status, job.phase, job.priority, job.rank, job.name, job.session,
+        job.spec_json, job.submitted_by, job.created_at, job.started_at, job.finished_at, job.cancelled_at,
+        job.expires_at, job.attempts, job.attempts_base, job.runs, encode_optional(job.cancel),
+        encode_optional(job.error), encode_optional(job.deleting),
+    )  # fmt: skip
+
+
+def output_row(job: Job, output: Output) -> tuple[Any, ...]:
+    """An output as `output_insert` takes it."""
+    o = output
+    return (
+        job.number, o.index, o.path, o.target, o.name, o.status, o.progress, o.speed, o.size, o.duration, o.width,
+        o.height, o.fps, o.started_at, o.finished_at, encode_optional(o.file), 1,
     )  # fmt: skip
 
 

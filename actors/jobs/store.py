@@ -2,16 +2,21 @@
 
 import sqlite3
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from actors.jobs.database import FILE_NAME, StoreUnusable, check, connect, damaged, is_damage, unavailable
 from actors.jobs.model import Job, Output
-from actors.jobs.sql import encode_optional, load_job, migrations, queries
+from actors.jobs.sql import encode_optional, inserts, job_row, load_job, looks_up, migrations, output_row, queries
 from actors.jobs.states import is_active
 from bus.codec import decode_event
+
+AT_ONCE = 32
+"""Rows that one statement inserts, or keys that one looks up. Each statement gives up the interpreter's lock, and may
+have to wait for it: of small ones that costs more than their work."""
 
 PRUNE_BATCH = 1000
 """Old commands removed in one transaction: some milliseconds' work."""
@@ -87,6 +92,8 @@ class Store:
                 raise damaged(self.path, error) from error
             on_failure.pop_all()
         self._queries = queries()
+        self._added: list[Job] = []
+        self._takers: dict[str, str | None] = {}  # what this transaction knows of targets
 
     def _migrate(self) -> None:
         execute = self._connection.execute
@@ -125,6 +132,7 @@ class Store:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             yield
+            self._write_added()
             self._connection.execute("COMMIT")
         except sqlite3.OperationalError as error:
             raise unavailable(self.path, error) from error
@@ -133,6 +141,7 @@ class Store:
                 raise  # a defect of ours, not of the file
             raise damaged(self.path, error) from error
         finally:
+            self._added, self._takers = [], {}
             if self._connection.in_transaction:
                 with suppress(sqlite3.OperationalError):  # a failing disk; SQLite rolls back when it is next opened
                     self._connection.execute("ROLLBACK")
@@ -150,7 +159,24 @@ class Store:
             raise damaged(self.path, error) from error
 
     def _execute(self, name: str, *values: Any) -> sqlite3.Cursor:
+        self._write_added()  # whatever is asked or changed comes after what was added
         return self._connection.execute(self._queries[name], values)
+
+    def _insert(self, name: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert rows in as few statements as can be."""
+        whole = len(rows) - len(rows) % AT_ONCE
+        for at in range(0, whole, AT_ONCE):
+            self._connection.execute(inserts(name, AT_ONCE), tuple(chain.from_iterable(rows[at : at + AT_ONCE])))
+        if whole < len(rows):
+            self._connection.executemany(self._queries[name], rows[whole:])
+
+    def _look_up(self, name: str, keys: Sequence[str], *first: str) -> Iterator[tuple[Any, ...]]:
+        """The rows of a statement with `IN (?)`, for any number of keys."""
+        self._write_added()
+        for at in range(0, len(keys), AT_ONCE):
+            some = [*keys[at : at + AT_ONCE]]
+            some += some[-1:] * (AT_ONCE - len(some))  # the same statement, however many
+            yield from self._connection.execute(looks_up(name, AT_ONCE), (*first, *some)).fetchall()
 
     def _one(self, name: str, *values: Any) -> Any:
         row = self._execute(name, *values).fetchone()
@@ -170,21 +196,17 @@ class Store:
     # ------------------------------------------------------------ jobs
 
     def add(self, job: Job) -> None:
-        """A new job with its outputs."""
-        self._execute(
-            "job_insert", job.number, job.id, job.seq, job.status, job.phase, job.priority, job.rank, job.name,
-            job.session, job.spec_json, job.submitted_by, job.created_at, job.started_at, job.finished_at,
-            job.cancelled_at, job.expires_at, job.attempts, job.attempts_base, job.runs, encode_optional(job.cancel),
-            encode_optional(job.error), encode_optional(job.deleting),
-        )  # fmt: skip
-        self._connection.executemany(
-            self._queries["output_insert"],
-            [
-                (job.number, o.index, o.path, o.target, o.name, o.status, o.progress, o.speed, o.size, o.duration,
-                 o.width, o.height, o.fps, o.started_at, o.finished_at, encode_optional(o.file))
-                for o in job.outputs
-            ],
-        )  # fmt: skip
+        """A new job with its outputs; written together with those that follow at once."""
+        self._added.append(job)
+        for output in job.outputs:
+            self._takers[output.target] = job.id
+
+    def _write_added(self) -> None:
+        if not self._added:
+            return
+        jobs, self._added = self._added, []
+        self._insert("job_insert", [job_row(job) for job in jobs])
+        self._insert("output_insert", [output_row(job, output) for job in jobs for output in job.outputs])
 
     def save(self, job: Job, *outputs: Output) -> None:
         """What has changed of a job, and of those of its outputs that have."""
@@ -196,6 +218,7 @@ class Store:
         )  # fmt: skip
         active = int(is_active(job.status))
         for o in outputs:
+            self._takers.pop(o.target, None)
             self._execute(
                 "output_update", o.status, o.progress, o.speed, o.size, o.duration, o.width, o.height, o.fps,
                 o.started_at, o.finished_at, encode_optional(o.file), active, job.number, o.index,
@@ -203,6 +226,7 @@ class Store:
 
     def remove(self, job: Job) -> None:
         """A job and its outputs and attempts."""
+        self._takers.clear()
         self._execute("job_delete", job.number)
 
     def job(self, job_id: str) -> Job | None:
@@ -266,8 +290,14 @@ class Store:
 
     def taken_by(self, target: str, besides: int | None = None) -> str | None:
         """The id of an active job (other than number `besides`) that is to write `target`."""
+        if besides is None and target in self._takers:
+            return self._takers[target]
         job_id: str | None = self._one("taken_by", target, besides)
         return job_id
+
+    def find_takers(self, targets: Sequence[str]) -> None:
+        """Find out for all of these, at once, what `taken_by` will be asked in this transaction."""
+        self._takers = dict.fromkeys(targets) | dict(self._look_up("targets_find", targets))
 
     # ------------------------------------------------------------ attempts
 
@@ -289,10 +319,12 @@ class Store:
         """The durable events of a job, as published."""
         return [body for (body,) in self._execute("events_of_job_after", job_id, 0, -1)]
 
-    def command(self, asked_by: str, command_id: str) -> CommandRecord | None:
-        """The command of that id that this identity sent before."""
-        row = self._execute("command_find", asked_by, command_id).fetchone()
-        return None if row is None else CommandRecord(row[0], row[1], bool(row[2]), row[3])
+    def commands(self, asked_by: str, ids: Sequence[str]) -> dict[str, CommandRecord]:
+        """Those of these commands that this identity sent before, by their ids."""
+        return {
+            command_id: CommandRecord(digest, job_id, bool(held), reply)
+            for command_id, digest, job_id, held, reply in self._look_up("commands_find", ids, asked_by)
+        }
 
     def answer(self, asked_by: str, command_id: str, reply: bytes) -> None:
         """The reply that a held command got in the end."""
@@ -301,8 +333,7 @@ class Store:
     def write(self, events: list[EventRow], commands: list[CommandRow], audit: list[AuditRow]) -> None:
         """What a turn has to record, in as few statements as can be."""
         for name, rows in (("event_insert", events), ("command_insert", commands), ("audit_insert", audit)):
-            if rows:
-                self._connection.executemany(self._queries[name], rows)
+            self._insert(name, rows)
 
     def prune_commands(self, before: str) -> int:
         """Forget some of the commands older than `before`; how many."""

@@ -4,13 +4,14 @@ Nothing is sent before the transaction is on disk. Every change of a job's statu
 durable event through `event`.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from actors.jobs.ledger import Ledger
 from actors.jobs.model import Job, timestamp, view
 from actors.jobs.states import is_ended, next_status
-from actors.jobs.store import AuditRow, CommandRow, EventRow, Store
+from actors.jobs.store import AuditRow, CommandRecord, CommandRow, EventRow, Store
 from actors.mail import Mail
 from bus import codec
 from bus import messages as m
@@ -65,6 +66,7 @@ class Turn:
         self.ended: list[Job] = []
         self.render_deaths: Counter[tuple[str, int]] = Counter()
         self.commands: dict[tuple[str, str], CommandRow] = {}
+        self.known: dict[tuple[str, str], CommandRecord] = {}
         self._events: list[EventRow] = []
         self._audit: list[AuditRow] = []
 
@@ -174,6 +176,19 @@ class Turn:
     def reply(self, envelope: tuple[bytes, ...], body: bytes) -> None:
         """For the client that asked, once this turn is on disk."""
         self.replies.append((envelope, body))
+
+    def recall(self, requests: Iterable[Request]) -> None:
+        """Look up, once for all, which of these commands came before, and who is to write the outputs of submits."""
+        asked: defaultdict[str, list[str]] = defaultdict(list)
+        targets: list[str] = []
+        for request in requests:
+            asked[request.by].append(request.command.id)
+            if isinstance(request.prepared, list):
+                targets += [output.target for output in request.prepared]
+        self.store.find_takers(targets)
+        for by, ids in asked.items():
+            for command_id, record in self.store.commands(by, ids).items():
+                self.known[by, command_id] = record
 
     def remember(self, row: CommandRow) -> None:
         """The command and its reply, for when it comes again."""

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from actors.archive import Archive
-from actors.jobs.model import Job, Live, Output, new_job_id, timestamp
+from actors.jobs.model import Job, Live, Output, job_ids, timestamp
 from actors.jobs.store import AuditRow, EventRow, Store
 from actors.mail import LiveUpdate
 from bus import codec
@@ -23,6 +23,7 @@ from tests.integration.parts import Switchboard
 
 SESSIONS = (None, "a", "b")
 JOBS = 60
+IDS = job_ids()
 SPEC = m.JobSpec(inputs=(m.Input("/in"),), outputs=(m.Output("/out"),))
 
 
@@ -30,7 +31,7 @@ def a_job(number: int, chance: random.Random) -> Job:
     """Any job: some share a priority, and a few were put to the front."""
     outputs = [Output(index=0, path="/out", target=f"/out-{number}", name=None)]
     return Job(
-        number=number, id=new_job_id(), priority=chance.choice([-1000, 0, 0, 7]),
+        number=number, id=next(IDS), priority=chance.choice([-1000, 0, 0, 7]),
         rank=chance.choice([number, number, -number]), name=None, session=chance.choice(SESSIONS),
         spec_json=msgspec.json.encode(SPEC), submitted_by="ada", created_at=timestamp(),
         status=chance.choice([*m.STATUSES, "queued", "queued"]), outputs=outputs,

@@ -12,11 +12,12 @@ import pytest
 from actors.jobs import database
 from actors.jobs import store as store_module
 from actors.jobs.database import FILE_NAME, StoreError, StoreUnavailable, StoreUnusable, connect
-from actors.jobs.model import CancelWish, Deleting, FileIdentity, Job, Output, new_job_id, timestamp
+from actors.jobs.model import CancelWish, Deleting, FileIdentity, Job, Output, job_ids, timestamp
 from actors.jobs.sql import migrations, queries
 from actors.jobs.store import AuditRow, CommandRow, EventRow, Store
 from bus import messages as m
 
+IDS = job_ids()
 SPEC = m.JobSpec(inputs=(m.Input("/in"),), outputs=(m.Output("/a"), m.Output("/b")), session="s")
 
 
@@ -31,7 +32,7 @@ def a_job(number: int, *, priority: int = 0, rank: int | None = None, status: m.
         Output(index=index, path=o.path, target=f"{o.path}-{number}", name=None) for index, o in enumerate(SPEC.outputs)
     ]
     return Job(
-        number=number, id=new_job_id(), priority=priority, rank=number if rank is None else rank, name=None,
+        number=number, id=next(IDS), priority=priority, rank=number if rank is None else rank, name=None,
         session="s", spec_json=msgspec.json.encode(SPEC), submitted_by="ada", created_at=timestamp(), status=status,
         outputs=outputs,
     )  # fmt: skip
@@ -172,7 +173,7 @@ def test_a_transaction_that_raises_leaves_nothing(tmp_path: Path, store: Store, 
     with pytest.raises(error):
         fail()
     assert look(tmp_path, "SELECT count(*) FROM jobs UNION ALL SELECT count(*) FROM events") == [(0,), (0,)]
-    assert (store.meta("draining"), store.last_seq(), store.command("ada", "c")) == (None, 0, None)
+    assert (store.meta("draining"), store.last_seq(), store.commands("ada", ["c"])) == (None, 0, {})
     added(store, a_job(1))
     assert store.last_number() == 1
 
@@ -263,8 +264,9 @@ def test_old_commands_are_forgotten_but_for_those_whose_reply_is_held(store: Sto
         rows = [("old", old, 0), ("held", old, 1), ("new", new, 0)]
         store.write([], [CommandRow("ada", name, b"d", at, None, held, b"r") for name, at, held in rows], [])
         assert store.prune_commands("2021-01-01T00:00:00.000000Z") == 1
-    assert [store.command("ada", name) is None for name, _, _ in rows] == [True, False, False]
-    assert store.command("bob", "new") is None
+    names = [name for name, _, _ in rows]
+    assert list(store.commands("ada", names)) == names[1:]
+    assert store.commands("bob", ["new"]) == {}
 
 
 # ---------------------------------------------------------------- indexes
@@ -303,7 +305,7 @@ def plan(folder: Path, sql: str) -> str:
         ("list_newest", "INTEGER PRIMARY KEY (rowid<?)"),
         ("events_after", "INTEGER PRIMARY KEY (rowid>?)"),
         ("events_of_job_after", "events_job (job_id=? AND seq>?)"),
-        ("command_find", "sqlite_autoindex_commands_1 (asked_by=? AND id=?)"),
+        ("commands_find", "sqlite_autoindex_commands_1 (asked_by=? AND id=?)"),
         ("audit_after", "INTEGER PRIMARY KEY (rowid>?)"),
         ("outputs_of", "PRIMARY KEY (job=?)"),
     ],
