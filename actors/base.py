@@ -27,7 +27,7 @@ ADMISSION = "admission"
 WORK_FOLDER = "work"
 """In the data folder: what each run of FFmpeg leaves there."""
 
-MAX_BATCH = 128
+MAX_BATCH = 256
 """Messages handled in one go: enough share a fsync, and nobody waits for long behind them."""
 
 

@@ -8,7 +8,7 @@ from bus.errors import Busy
 from bus.inbox import Inbox, Request
 from bus.lines import Bounds, Lines
 
-WINDOW = 128
+WINDOW = 256
 """Commands that stand in an actor's own inbox, in their order; the rest waits here, and each client has his turn. So
 this many, and as many at work, are what one who sends the first has before him: of the Queue's, some 50 ms each. An
 actor that works at them one by one, and long, needs fewer."""

@@ -1,6 +1,7 @@
 """Bytes to messages and back: the only place that knows msgpack, and the gate that every byte from outside passes."""
 
 import re as regex
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgpack
@@ -27,10 +28,8 @@ class Undecodable(ValueError):
     """Bytes that are not the message they should be."""
 
 
-def encode(message: Any) -> bytes:
-    """Any struct of ours, or plain data, as msgpack."""
-    packed: bytes = msgpack.packb(msgspec.to_builtins(message))
-    return packed
+encode: Callable[[Any], bytes] = msgspec.msgpack.Encoder().encode
+"""Any struct of ours, or plain data, as msgpack. Any thread."""
 
 
 def decode(body: bytes, kind: type[T]) -> T:

@@ -22,7 +22,7 @@ import zmq
 from bus import auth, codec, limits
 from bus.address import check_owner, endpoints, ipc_folder, is_ipv6, is_loopback
 from bus.anteroom import Anteroom, Refused
-from bus.backpressure import Replies
+from bus.backpressure import LAST, MORE, Replies
 from bus.door import LOOK_SECONDS, Door
 from bus.errors import BadAddress, CommandRefused, Invalid
 from bus.inbox import Inbox
@@ -272,7 +272,7 @@ class Hub:
         while stopping or taken < BURST:
             taken += 1
             try:
-                frames = self._pull.recv_multipart(zmq.NOBLOCK)
+                frames = codec.decode_plain(self._pull.recv(zmq.NOBLOCK))
             except zmq.Again:
                 return not stopping
             at = 0
@@ -283,7 +283,8 @@ class Hub:
                     self._send_reply(frames[at + 2 : end + 1])
                     at = end + 1
                 elif kind == EVENT:
-                    self._xpub.send_multipart(frames[at + 1 : at + 3], zmq.NOBLOCK)
+                    self._xpub.send(frames[at + 1], MORE)
+                    self._xpub.send(frames[at + 2], LAST)
                     at += 3
                 elif kind == MAIL:
                     self._deliver(frames[at + 1].decode(), frames[at + 2])
