@@ -2,7 +2,6 @@
 
 import re
 import secrets
-from base64 import b32encode
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -22,8 +21,8 @@ ID_CHARS = 16
 
 IDS_AT_ONCE = 64
 
-OUR_SIGNS = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", ID_ALPHABET.encode())
-"""From the signs of base 32 (RFC 4648) to these."""
+SIGN_OF_BYTE = bytes(ord(ID_ALPHABET[byte % len(ID_ALPHABET)]) for byte in range(256))
+"""A sign for each byte; eight bytes have the same one, so that random bytes make random signs."""
 
 
 JOB_ID = re.compile(f"[{ID_ALPHABET}]{{{ID_CHARS}}}")
@@ -35,7 +34,7 @@ def job_ids() -> Iterator[str]:
     The kernel is asked for the bytes of many at a time: each time gives up the interpreter's lock.
     """
     while True:
-        signs = b32encode(secrets.token_bytes(IDS_AT_ONCE * ID_CHARS * 5 // 8)).translate(OUR_SIGNS).decode()
+        signs = secrets.token_bytes(IDS_AT_ONCE * ID_CHARS).translate(SIGN_OF_BYTE).decode()
         for at in range(0, len(signs), ID_CHARS):
             yield signs[at : at + ID_CHARS]
 
