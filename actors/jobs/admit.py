@@ -7,6 +7,7 @@ import re
 import stat
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -40,9 +41,9 @@ MAX_NAME_BYTES = 255
 
 
 class _Sources(NamedTuple):
-    """What a job reads: files by device and inode, whatever they are called, and patterns by their names."""
+    """What a job reads: the names of files, by device and inode, and those of patterns, without links."""
 
-    files: set[tuple[int, int]]
+    files: defaultdict[tuple[int, int], list[str]]
     patterns: set[str]
 
 
@@ -54,7 +55,7 @@ def admit(spec: m.JobSpec) -> list[Output]:
         Conflict: an output exists that is not to be overwritten.
 
     """
-    sources = _Sources(set(), set())
+    sources = _Sources(defaultdict(list), set())
     _check_inputs(spec.inputs, "job.inputs", sources)
     outputs: list[Output] = []
     found: list[os.stat_result | None] = []
@@ -126,7 +127,7 @@ def _check_input_file(text: str, at: str, sources: _Sources, *, is_pattern: bool
     elif stat.S_ISDIR(found.st_mode):
         raise Invalid.at(at, f"input {file} is a folder")
     else:
-        sources.files.add((found.st_dev, found.st_ino))
+        sources.files[found.st_dev, found.st_ino].append(text)
 
 
 def _check_output(text: str, at: str) -> tuple[str, os.stat_result | None]:
@@ -189,9 +190,12 @@ def _is_source(output: Output, there: os.stat_result | None, sources: _Sources) 
     if there is not None and stat.S_ISLNK(there.st_mode):
         with contextlib.suppress(OSError):
             there = os.stat(output.path)
-    if there is not None and (there.st_dev, there.st_ino) in sources.files:
-        return True
-    return bool(sources.patterns) and os.path.realpath(output.target) in sources.patterns
+    names = sources.files.get((there.st_dev, there.st_ino)) if there is not None else None
+    if not names and not sources.patterns:
+        return False
+    # Not a hard link to an input: what replaces that leaves the input as it is.
+    target = os.path.realpath(output.target)
+    return target in sources.patterns or any(os.path.realpath(name) == target for name in names or ())
 
 
 def _check_args(args: Sequence[str], at: str, *, of_output: bool) -> list[arguments.Option]:

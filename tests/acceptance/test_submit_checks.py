@@ -159,7 +159,8 @@ def test_an_output_that_is_a_hard_link_to_the_input_never_costs_the_input(daemon
     source, hard = daemon.out / "one.mp4", daemon.out / "same.mp4"
     source.write_bytes(clips.clip().read_bytes())
     hard.hardlink_to(source)
-    daemon.ask("submit", job=transcode(source, hard, overwrite=True), wait=30)
+    view = daemon.result("submit", job=transcode(source, hard, overwrite=True), wait=30)["job"]
+    assert view["status"] == "completed"
     assert source.read_bytes() == clips.clip().read_bytes()
 
 

@@ -12,6 +12,7 @@ import pytest
 from actors import job_queue
 from actors.jobs import database
 from actors.jobs.database import FILE_NAME
+from actors.jobs.store import AT_ONCE
 from actors.mail import (
     ActorRestarted,
     OutputCompleted,
@@ -124,6 +125,38 @@ def test_a_refusal_that_says_to_try_again_is_not_remembered(counter: Counter) ->
     with locked(counter):
         assert counter.refusal("submit", id=command_id, job=spec)["code"] == "unavailable"
     assert counter.ask("submit", id=command_id, job=spec)["ok"]
+
+
+@pytest.mark.parametrize("many", [1, AT_ONCE - 1, AT_ONCE, 2 * AT_ONCE + 1])
+def test_a_turn_of_any_size_is_stored_whole_and_remembered_whole(counter: Counter, many: int) -> None:
+    requests = [counter.request("submit", job=counter.spec(2)) for _ in range(many)]
+    counter.turn(*requests)
+    replies = [counter.reply(request) for request in requests]
+    ids = [reply["result"]["job"]["id"] for reply in replies]
+    assert counter.queue_order() == ids
+    assert [counter.view(job_id) for job_id in ids] == [reply["result"]["job"] for reply in replies]
+    assert [event["job_id"] for event in counter.events() if event["type"] == "job.submitted"] == ids
+    assert len(counter.audit()) == many
+    counter.turn(*requests)
+    assert [counter.reply(request) for request in requests] == replies
+    assert counter.queue_order() == ids
+
+
+def test_of_two_jobs_for_one_output_in_one_turn_the_second_is_refused(counter: Counter) -> None:
+    spec = counter.spec()
+    first, second = (counter.request("submit", job=spec) for _ in range(2))
+    counter.turn(first, second)
+    taken = counter.reply(first)["result"]["job"]
+    assert counter.reply(second)["error"]["details"]["job"]["id"] == taken["id"]
+
+
+def test_an_output_that_is_given_up_in_a_turn_can_be_taken_in_it(counter: Counter) -> None:
+    spec = counter.spec()
+    given_up = counter.result("submit", job=spec)["job"]
+    cancel, submit = counter.request("cancel", job_id=given_up["id"]), counter.request("submit", job=spec)
+    counter.turn(cancel, submit)
+    assert counter.reply(cancel)["ok"]
+    assert counter.queue_order() == [counter.reply(submit)["result"]["job"]["id"]]
 
 
 def test_each_command_that_would_change_something_is_in_the_audit_once(counter: Counter) -> None:
