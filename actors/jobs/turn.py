@@ -201,8 +201,11 @@ class Turn:
             if not row.held:
                 return
             self.commands[asked_by, command_id] = row._replace(held=0, reply=reply)
-        else:
-            self.store.answer(asked_by, command_id, reply)
+            return
+        self.store.answer(asked_by, command_id, reply)
+        known = self.known.get((asked_by, command_id))
+        if known is not None and known.held:
+            self.known[asked_by, command_id] = known._replace(held=False, reply=reply)
 
     def audit(self, request: Request, job_id: str | None, outcome: str, message: str | None = None) -> None:
         """Who changed what."""

@@ -204,6 +204,17 @@ def test_a_delete_goes_on_after_the_queues_death(counter: Counter) -> None:
     assert counter.client.receive()["result"]["status"] == "deleted"
 
 
+def test_a_delete_that_comes_again_with_the_news_that_the_files_are_gone_says_which(busy_counter: Counter) -> None:
+    order = busy_counter.start()
+    busy_counter.complete(order)
+    request = busy_counter.request("delete", job_id=order.job_id)
+    busy_counter.turn(request)
+    busy_counter.reopen()
+    news = FilesRemoved(job_id=order.job_id, removed=["/gone"], missing=[], failed=[])
+    busy_counter.turn(news, request)
+    assert busy_counter.reply(request)["result"]["removed"] == ["/gone"]
+
+
 def test_what_the_janitor_could_not_remove_is_in_the_reply(busy_counter: Counter) -> None:
     order = busy_counter.start()
     busy_counter.complete(order)
