@@ -20,13 +20,16 @@ from tests.support.daemon import Daemon
 from tests.support.fakes import make_temperamental
 from tests.support.media import find_ffmpeg
 from tests.support.processes import eventually
-from tests.support.wire import PATIENCE
+from tests.support.wire import PATIENCE, Map
 
 PROMISES = (durability, history, order, encoding, files, leftovers)
 """Each is held against the evidence once the daemon has ended."""
 
 BYSTANDERS = {"notes.txt": b"mine", ".hidden": b"mine too", "0-0-0.mp4.bak": b"and mine", "folder/0-0-0.mp4": b"also"}
 """Files beside the outputs, some with names like theirs."""
+
+
+WITHOUT_INPUT: Map = {"inputs": [], "outputs": [{"path": "/nowhere/to/be.mp4"}]}
 
 
 class Outcome(NamedTuple):
@@ -107,6 +110,8 @@ class Round:
     def rest(self) -> None:
         """Let jobs go on for a while; then cancel what still waits or runs, delete some, and let deletions be done."""
         self._closer.ask_all("resume", [{}])
+        # One who vanished may have left a submit on its way. It stands before this one, which is refused.
+        assert self._daemon.refusal("submit", job=WITHOUT_INPUT)["code"] == "invalid"
         with suppress(AssertionError):
             eventually(lambda: not self._active(), "all jobs have ended", timeout=self._plan.patience)
         self._closer.ask_all("cancel", [{"job_id": job_id, "wait": PATIENCE} for job_id in self._active()])
