@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test soak check wheel lock clean
+.PHONY: demo test bench soak check wheel lock clean
 
 demo: .venv/ready ## the main job on real input
 	$(BIN)/rushes demo
@@ -18,6 +18,11 @@ ROUNDS ?= $(if $(SEED),1,20)
 
 soak: .venv/ready ## rounds of random commands, crashes and kills; ROUNDS=200, or SEED=n for that round again
 	$(BIN)/python -m tests.soak --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
+
+BENCH ?=
+
+bench: .venv-bench/ready ## Rushes and its peers on the same work; some 5 minutes. BENCH='--quick', '--json FILE', '--only ROW'
+	.venv-bench/bin/python -m tests.bench $(BENCH)
 
 check: .venv/ready ## ruff, mypy
 	$(BIN)/ruff check .
@@ -37,9 +42,20 @@ wheel: .venv/ready ## build the wheel, and see that it brings all that the daemo
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
-lock: ## write requirements.lock anew (needs uv)
-	uv pip compile pyproject.toml --group dev --group build --generate-hashes --universal \
-	    --python-version 3.11 --no-emit-index-url --output-file requirements.lock
+# The bench runs beside its peers' libraries, and so in an environment that has these besides all of .venv's.
+.venv-bench/ready: requirements-bench.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Rushes needs Python 3.11 or newer; say make PYTHON=python3.x")'
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+LOCK := uv pip compile pyproject.toml --group dev --group build --generate-hashes --universal \
+    --python-version 3.11 --no-emit-index-url
+
+lock: ## write requirements.lock and requirements-bench.lock anew (needs uv)
+	$(LOCK) --output-file requirements.lock
+	$(LOCK) --group bench --constraint requirements.lock --output-file requirements-bench.lock
 
 clean:
-	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-bench dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
