@@ -15,6 +15,7 @@ from bus import codec, limits
 from bus import hub as hub_module
 from bus.auth import Guard
 from bus.errors import BadAddress
+from bus.inbox import Request
 from bus.messages import Get, Status
 from tests.integration.parts import Letterbox, Switchboard
 from tests.support.ports import free_pair
@@ -227,7 +228,8 @@ def test_over_tcp_the_asker_is_his_address() -> None:
 # ---------------------------------------------------------------- clients that go or do not read
 
 
-def test_a_reply_to_one_who_has_gone_is_dropped_with_a_notice(switchboard: Switchboard, inbox: Letterbox) -> None:
+def of_one_who_has_gone(switchboard: Switchboard, inbox: Letterbox) -> Request:
+    """A command whose sender the hub has found to be gone: one reply was dropped, and is told of."""
     with Dealer(switchboard.address) as leaver:
         leaver.send("status")
         request = inbox.command()
@@ -238,19 +240,11 @@ def test_a_reply_to_one_who_has_gone_is_dropped_with_a_notice(switchboard: Switc
 
     eventually(told, "the hub notices that the client has gone")
     assert switchboard.notices.get() == ("reply_dropped", {"why": "the client has gone", "count": 1})
+    return request
 
 
 def test_of_replies_that_nobody_takes_the_log_has_a_line_a_second(switchboard: Switchboard, inbox: Letterbox) -> None:
-    with Dealer(switchboard.address) as leaver:
-        leaver.send("status")
-        request = inbox.command()
-
-    def told() -> bool:
-        switchboard.answer(request, {})
-        return not switchboard.notices.empty()
-
-    eventually(told, "the hub notices that the client has gone")
-    assert switchboard.notices.get()[1]["count"] == 1
+    request = of_one_who_has_gone(switchboard, inbox)
     sent = 10_000
     for _ in range(sent):
         switchboard.answer(request, {})
