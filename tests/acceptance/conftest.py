@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.daemon import Daemon, serving
+from tests.support.shell import Shell
 from tests.support.wire import Listener
 
 
@@ -27,6 +28,19 @@ def daemon(shared: Daemon) -> Iterator[Daemon]:
     yield shared
     print(shared.stderr()[seen:])  # what pytest shows of a test that failed
     shared.reset()
+
+
+@pytest.fixture
+def held(daemon: Daemon) -> Daemon:
+    """The module's daemon, which starts no job until it is resumed."""
+    daemon.result("drain")
+    return daemon
+
+
+@pytest.fixture
+def shell(daemon: Daemon) -> Shell:
+    """Runs `rushes` as a user of the module's daemon would, in the folder of its outputs."""
+    return Shell(daemon.bus, daemon.out)
 
 
 @pytest.fixture(scope="module")

@@ -78,7 +78,7 @@ def test_a_reply_is_read_though_the_daemon_has_ended_since(daemon: Daemon) -> No
     async def shut_down() -> None:
         async with AsyncClient(daemon.bus, deadline=0.5) as client:
             reply = asyncio.create_task(client.shutdown())
-            await asyncio.sleep(0)  # it is sent
+            await asyncio.sleep(0)  # no wait: the task has its turn, and sends
             assert daemon.ended() == 0  # this thread has read nothing until here
             assert (await reply).mode == "stop"
 

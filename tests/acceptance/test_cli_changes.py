@@ -21,18 +21,6 @@ def shared(temperamental: Path) -> Iterator[Daemon]:
         yield daemon
 
 
-@pytest.fixture
-def shell(daemon: Daemon) -> Shell:
-    return Shell(daemon.bus, daemon.out)
-
-
-@pytest.fixture
-def held(daemon: Daemon) -> Daemon:
-    """A daemon that starts no job until it is resumed."""
-    daemon.result("drain")
-    return daemon
-
-
 def queued(daemon: Daemon, name: str, priority: int = 0) -> str:
     """A job in the queue of a daemon that is held."""
     return str(daemon.submit(quick(daemon.out / f"{name}.mp4", name=name, priority=priority))["id"])

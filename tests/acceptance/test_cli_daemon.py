@@ -10,12 +10,6 @@ from tests.support.daemon import Daemon, refused_start
 from tests.support.jobs import lasting, quick
 from tests.support.shell import DONE, REFUSED, WRONG_USAGE, Shell
 
-
-@pytest.fixture
-def shell(daemon: Daemon) -> Shell:
-    return Shell(daemon.bus, daemon.out)
-
-
 # ---------------------------------------------------------------- status, drain, resume
 
 

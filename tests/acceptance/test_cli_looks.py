@@ -5,8 +5,6 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-import pytest
-
 from tests.support.contract import JOB, check, moment
 from tests.support.daemon import Daemon
 from tests.support.jobs import lasting, quick
@@ -14,18 +12,6 @@ from tests.support.shell import DONE, ESCAPE, REFUSED, WRONG_USAGE, Ran, Shell
 
 ME = getpass.getuser()
 GREEN = f"{ESCAPE}[32m"
-
-
-@pytest.fixture
-def shell(daemon: Daemon) -> Shell:
-    return Shell(daemon.bus, daemon.out)
-
-
-@pytest.fixture
-def held(daemon: Daemon) -> Daemon:
-    """A daemon that starts no job until it is resumed."""
-    daemon.result("drain")
-    return daemon
 
 
 def queued(daemon: Daemon, *names: str, session: str | None = None, priority: int = 0) -> list[str]:

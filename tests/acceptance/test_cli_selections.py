@@ -1,25 +1,11 @@
 """Several jobs at once: `--session` and `--status`, what is asked at a terminal, and what nobody can be asked."""
 
-import pytest
-
 from tests.support.contract import DELETED, JOB, check
 from tests.support.daemon import Daemon
 from tests.support.jobs import lasting, quick
 from tests.support.shell import DONE, END_OF_INPUT, INTERRUPTED, REFUSED, WRONG_USAGE, Shell
 
 NOBODY = "a" * 16
-
-
-@pytest.fixture
-def shell(daemon: Daemon) -> Shell:
-    return Shell(daemon.bus, daemon.out)
-
-
-@pytest.fixture
-def held(daemon: Daemon) -> Daemon:
-    """A daemon that starts no job until it is resumed."""
-    daemon.result("drain")
-    return daemon
 
 
 def queued(daemon: Daemon, *names: str, session: str | None = None) -> list[str]:

@@ -15,18 +15,6 @@ LAVFI = ["--input-args", "-f lavfi", "testsrc=size=64x36:rate=10:duration=0.5"]
 """The words for an input that FFmpeg makes up itself."""
 
 
-@pytest.fixture
-def shell(daemon: Daemon) -> Shell:
-    return Shell(daemon.bus, daemon.out)
-
-
-@pytest.fixture
-def held(daemon: Daemon) -> Daemon:
-    """A daemon that starts no job until it is resumed."""
-    daemon.result("drain")
-    return daemon
-
-
 def spec_of(daemon: Daemon, *names: str) -> str:
     return json.dumps(quick(*(daemon.out / name for name in names)))
 

@@ -3,8 +3,6 @@
 import getpass
 import json
 
-import pytest
-
 from tests.support.contract import EVENT, check
 from tests.support.daemon import Daemon
 from tests.support.jobs import lasting, quick
@@ -13,18 +11,6 @@ from tests.support.shell import ESCAPE, INTERRUPTED, REFUSED, WRONG_USAGE, Behin
 from tests.support.wire import Map
 
 ME = getpass.getuser()
-
-
-@pytest.fixture
-def shell(daemon: Daemon) -> Shell:
-    return Shell(daemon.bus, daemon.out)
-
-
-@pytest.fixture
-def held(daemon: Daemon) -> Daemon:
-    """A daemon that starts no job until it is resumed."""
-    daemon.result("drain")
-    return daemon
 
 
 def last_seq(daemon: Daemon) -> int:

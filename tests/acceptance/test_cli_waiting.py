@@ -19,11 +19,6 @@ def shared(temperamental: Path) -> Iterator[Daemon]:
         yield daemon
 
 
-@pytest.fixture
-def shell(daemon: Daemon) -> Shell:
-    return Shell(daemon.bus, daemon.out)
-
-
 def completed(daemon: Daemon, *names: str) -> str:
     return str(daemon.finish(quick(*(daemon.out / f"{name}.mp4" for name in names)))["id"])
 

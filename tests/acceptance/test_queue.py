@@ -16,13 +16,6 @@ def shared() -> Iterator[Daemon]:
         yield daemon
 
 
-@pytest.fixture
-def held(daemon: Daemon) -> Daemon:
-    """A daemon that starts no job until it is resumed."""
-    daemon.result("drain")
-    return daemon
-
-
 def submit(daemon: Daemon, name: str, priority: int = 0) -> str:
     return str(daemon.submit(quick(daemon.out / f"{name}.mp4", name=name, priority=priority))["id"])
 
