@@ -9,7 +9,7 @@ import click
 
 from actors import logs
 from actors.config import Config, ConfigError, load
-from actors.daemon import EXIT_FAILED, CannotStart, Daemon, block_signals, raise_descriptors
+from actors.daemon import EXIT_FAILED, CannotStart, Daemon, block_signals, collect_seldom, raise_descriptors
 from actors.ffmpeg.binary import FFmpegMissing
 from actors.jobs.database import StoreError
 from bus.address import endpoints
@@ -76,6 +76,7 @@ def main(config: Path | None, **given: Any) -> int:
     endpoints(settings.bus)  # an address that is none is wrong usage; one that cannot be bound is a failed start
     block_signals()
     raise_descriptors()
+    collect_seldom()
     logs.configure(settings.log_format, settings.log_level)
     try:
         return serve(settings)

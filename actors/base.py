@@ -7,7 +7,7 @@ a batch of messages is cheaper than one at a time, so what has piled up is taken
 
 import queue
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Any, ClassVar
 
@@ -44,26 +44,33 @@ class ActorInbox:
 
     def __init__(self, ref: "pykka.ActorRef[BusActor]") -> None:
         self._ref = ref
-        self._bytes_in = 0  # counted by one thread at a time, as `put` is called
-        self._bytes_out = 0  # counted by the actor's thread alone
+        self._in = Pending(0, 0)  # counted by one thread at a time, as `put` is called with commands
+        self._out = Pending(0, 0)  # counted by the actor's thread alone
 
-    def put(self, message: Request | bytes) -> None:
-        """Take a message; one for an actor that has just ended is dropped, as it would be a moment later."""
+    def put(self, *messages: Request | bytes) -> None:
+        """Take messages; those for an actor that has just ended are dropped, as they would be a moment later."""
         try:
-            self._ref.tell(message)
+            self._ref.tell(messages)
         except pykka.ActorDeadError:
             return
-        if isinstance(message, Request):
-            self._bytes_in += message.size
+        sizes = _sizes(messages)
+        if sizes:
+            self._in = Pending(self._in.commands + len(sizes), self._in.size + sum(sizes))
 
-    def taken(self, request: Request) -> None:
-        """The actor has begun to work at a command."""
-        self._bytes_out += request.size
+    def taken(self, messages: Iterable[Request | bytes]) -> None:
+        """The actor has begun to work at these."""
+        sizes = _sizes(messages)
+        self._out = Pending(self._out.commands + len(sizes), self._out.size + sum(sizes))
 
     def pending(self) -> Pending:
         """How much waits."""
-        inbox: queue.SimpleQueue[Any] = self._ref.actor_inbox  # type: ignore[assignment] # see _create_actor_inbox
-        return Pending(inbox.qsize(), self._bytes_in - self._bytes_out)
+        came, went = self._in, self._out
+        return Pending(came.commands - went.commands, came.size - went.size)
+
+
+def _sizes(messages: Iterable[Request | bytes]) -> list[int]:
+    """Of the commands among them."""
+    return [message.size for message in messages if isinstance(message, Request)]
 
 
 class BusActor(pykka.ThreadingActor):
@@ -125,20 +132,21 @@ class BusActor(pykka.ThreadingActor):
             self._last_word(error)
             raise
 
-    def on_receive(self, message: Request | bytes) -> None:
-        """Take this message and all that wait behind it as one batch."""
-        batch: list[Any] = [self._open(message)]
+    def on_receive(self, message: tuple[Request | bytes, ...]) -> None:
+        """Take these messages and all that wait behind them as one batch."""
+        batch = [*message]
         while len(batch) < MAX_BATCH and not self._is_told_to_stop and not self.actor_inbox.empty():
             following = self.actor_inbox.get()
-            if not isinstance(following.message, (Request, bytes)):
+            if not isinstance(following.message, tuple):
                 # pykka's own stop. Its turn comes after this batch, and in its envelope: somebody waits for the answer.
                 # No later batch takes it out again, so that it comes to it however much comes in.
                 self._is_told_to_stop = True
                 self.actor_inbox.put(following)
                 break
-            batch.append(self._open(following.message))
+            batch += following.message
+        self.inbox.taken(batch)
         self.hub.feed(self.address)
-        self.receive(batch)
+        self.receive([self._open(one) for one in batch])
         self.outbox.flush()
 
     def on_stop(self) -> None:
@@ -158,10 +166,7 @@ class BusActor(pykka.ThreadingActor):
     # ------------------------------------------------------------ within
 
     def _open(self, message: Request | bytes) -> Any:
-        if isinstance(message, Request):
-            self.inbox.taken(message)
-            return message
-        return codec.decode(message, self.reads)
+        return codec.decode(message, self.reads) if isinstance(message, bytes) else message
 
     def _last_word(self, error: BaseException) -> None:
         self.log.error("actor_died", error=repr(error), traceback="".join(traceback.format_exception(error)))

@@ -86,7 +86,7 @@ class Queue(BusActor):
         self._settings = settings
         self._first = first
         self._work = str(settings.data / WORK_FOLDER)
-        self._desk = Desk(watcher, self.log)
+        self._desk = Desk(watcher)
         self._backlog: list[Any] = []
         self._will_retry = False
         self._done = False
@@ -122,9 +122,9 @@ class Queue(BusActor):
         waiting = self._desk.waiting()
         while not self.actor_inbox.empty():
             envelope = self.actor_inbox.get()
-            if isinstance(envelope.message, Request):
-                waiting.append(envelope.message)
-            elif not isinstance(envelope.message, bytes):
+            if isinstance(envelope.message, tuple):
+                waiting += [message for message in envelope.message if isinstance(message, Request)]
+            else:
                 others.append(envelope)  # pykka's own, for which somebody may wait
         for envelope in others:
             self.actor_inbox.put(envelope)
@@ -227,17 +227,18 @@ class Queue(BusActor):
         return kept
 
     def _say(self, turn: Turn) -> None:
-        """The turn is on disk: now it may be told."""
-        for line in turn.lines:
-            getattr(self.log, line.level)(line.name, **line.keys)
+        """The turn is on disk: now it may be told. The log comes last, for nobody waits for it."""
         for topic, body in turn.published:
             self.outbox.event(topic, body)
         for envelope, body in turn.replies:
             self.outbox.reply(envelope, body)
         for address, mail in turn.mails:
             self.outbox.mail(address, mail)
+        self.outbox.flush()
         for seconds, what in turn.timers:
             self._watcher.after(seconds, QUEUE, what)
+        for line in turn.lines:
+            getattr(self.log, line.level)(line.name, **line.keys)
 
     def _put_off(self, messages: list[Any], error: StoreError) -> None:
         """Nothing was changed. Clients are told; what Renders reported has happened, and is tried again."""

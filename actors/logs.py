@@ -28,7 +28,6 @@ CATALOGUE: dict[str, str] = {
     "actor_restarted": "it was started again: address, restarts within the window",
     "restart_budget_spent": "too many restarts in too short a time; the daemon ends, its children run on",
     # commands
-    "command_received": "a command that changes something arrived: type, by, command_id",
     "command_done": "it was carried out and is on disk: type, by, command_id, job_id",
     "command_refused": "it was refused: type, by, command_id, code, message",
     "command_failed": "a defect showed while it was handled; nothing was changed: traceback",

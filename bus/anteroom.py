@@ -1,7 +1,7 @@
 """Where commands wait until an actor has room for them, in a line for each client. Any thread."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from bus.errors import Busy
@@ -43,17 +43,19 @@ class Anteroom:
         self._windows = windows
         self._lines: dict[str, Lines[Request]] = {}
 
-    def take(self, address: str, request: Request, most: Bounds) -> list[Refused]:
-        """Have a command wait for its actor. Where too many do, one of whoever sent most has to go: perhaps it."""
+    def take(self, address: str, requests: Sequence[Request], most: Bounds) -> list[Refused]:
+        """Have commands wait for their actor. Where too many do, some of whoever sent most have to go."""
         with self.lock:
             inbox = self._inboxes.get(address)
             if inbox is None:
-                return [Refused(request, Busy(STARTING))]
+                return [Refused(request, Busy(STARTING)) for request in requests]
             lines = self._lines.setdefault(address, Lines())
             pending = inbox.pending()
-            left = Bounds(most.messages - pending.messages, most.size - pending.size)
-            gone = lines.put(request.envelope[0], request, left)
-            waiting = lines.messages + pending.messages
+            left = Bounds(most.messages - pending.commands, most.size - pending.size)
+            gone = []
+            for request in requests:
+                gone += lines.put(request.envelope[0], request, left)
+            waiting = lines.messages + pending.commands
             self._hand_over(address, lines, inbox)
         why = f"{waiting} commands are waiting; try again"
         return [Refused(one, Busy(why, {"limit": most.messages})) for one in gone]
@@ -75,10 +77,12 @@ class Anteroom:
         return gone
 
     def _hand_over(self, address: str, lines: Lines[Request], inbox: Inbox) -> None:
-        """Hand over what the actor will soon have taken."""
-        window = self._windows.get(address, WINDOW)
-        while lines:
-            pending = inbox.pending()
-            if pending.messages >= window or pending.size >= WINDOW_BYTES:
-                return
-            inbox.put(lines.next())
+        """Hand over what the actor will soon have taken; together, for each time wakes a thread."""
+        pending = inbox.pending()
+        commands, size = self._windows.get(address, WINDOW) - pending.commands, WINDOW_BYTES - pending.size
+        some: list[Request] = []
+        while lines and len(some) < commands and size > 0:
+            some.append(lines.next())
+            size -= some[-1].size
+        if some:
+            inbox.put(*some)

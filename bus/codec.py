@@ -2,6 +2,7 @@
 
 import re as regex
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import msgpack
@@ -27,6 +28,11 @@ SHOWN_CHARS = 100
 class Undecodable(ValueError):
     """Bytes that are not the message they should be."""
 
+
+USUAL = regex.compile(rb"[\x80-\x8f](?:\xa4type[\xa0-\xbf][a-z]+)?\xa1v\x01")
+"""How the map of most commands begins: `v` is there, and 1. What is right in it is decoded in a quarter of the time."""
+
+_decode_usual: Callable[[bytes | memoryview], AnyCommand] = msgspec.msgpack.Decoder(AnyCommand).decode
 
 encode: Callable[[Any], bytes] = msgspec.msgpack.Encoder().encode
 """Any struct of ours, or plain data, as msgpack. Any thread."""
@@ -68,6 +74,17 @@ def decode_command(body: bytes | memoryview) -> tuple[str | None, AnyCommand | C
     if len(body) > limits.MAX_BODY_BYTES:
         limit = {"limit": limits.MAX_BODY_BYTES, "size": len(body)}
         return None, TooLarge(f"the body has {len(body)} bytes; at most {limits.MAX_BODY_BYTES} are taken", limit)
+    if USUAL.match(body):
+        with suppress(msgspec.MsgspecError, CommandRefused, UnicodeDecodeError, RecursionError):
+            command = _decode_usual(body)
+            if isinstance(command, Boost):
+                _check_boost(command)
+            return command.id, command
+    return decode_any(body)  # which says what is wrong
+
+
+def decode_any(body: bytes | memoryview) -> tuple[str | None, AnyCommand | CommandRefused]:
+    """The same for a body that need not be as most are: in two steps, so that it can be said what is wrong with it."""
     try:
         raw = msgpack.unpackb(body)
     except (ValueError, msgpack.UnpackException, RecursionError) as error:

@@ -12,8 +12,8 @@ import fcntl
 import os
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from bus import auth, codec, limits
 from bus.address import check_owner, endpoints, ipc_folder, is_ipv6, is_loopback
 from bus.anteroom import Anteroom, Refused
 from bus.backpressure import LAST, MORE, Replies
+from bus.backpressure import LAST as NOW
 from bus.door import LOOK_SECONDS, Door
 from bus.errors import BadAddress, CommandRefused, Invalid
 from bus.inbox import Inbox
@@ -145,9 +146,9 @@ class Hub:
         """Deliver what is sent to `address` to `inbox` from now on. Any thread."""
         self._inboxes[address] = inbox
 
-    def hand_over(self, address: str, request: Request) -> list[Refused]:
-        """Have a command wait for an actor; the caller replies to what cannot wait any longer. Any thread."""
-        return self._anteroom.take(address, request, Bounds(MAX_INBOX, MAX_INBOX_BYTES))
+    def hand_over(self, address: str, *requests: Request) -> list[Refused]:
+        """Have commands wait for an actor; the caller replies to what cannot wait any longer. Any thread."""
+        return self._anteroom.take(address, requests, Bounds(MAX_INBOX, MAX_INBOX_BYTES))
 
     def feed(self, address: str) -> None:
         """Hand over more of what waits for an actor, which has taken what it had. Any thread."""
@@ -272,7 +273,7 @@ class Hub:
         while stopping or taken < BURST:
             taken += 1
             try:
-                frames = codec.decode_plain(self._pull.recv(zmq.NOBLOCK))
+                frames = codec.decode_plain(self._pull.recv(NOW))
             except zmq.Again:
                 return not stopping
             at = 0
@@ -308,29 +309,34 @@ class Hub:
         """Subscriptions need no answer; libzmq has noted them. They are only taken off the socket."""
         for _ in range(BURST):
             try:
-                self._xpub.recv_multipart(zmq.NOBLOCK)
+                self._xpub.recv_multipart(NOW)
             except zmq.Again:
                 return
 
     def _drain_clients(self) -> None:
+        """Take the commands that are there, and hand them over together: each time wakes an actor's thread."""
+        taken: defaultdict[str, list[Request]] = defaultdict(list)
         end = time.monotonic() + BURST_SECONDS
         for _ in range(BURST):
             if time.monotonic() > end:
-                return
+                break
             try:
-                frame = self._router.recv(zmq.NOBLOCK, copy=False)
+                frame = self._router.recv(NOW, copy=False)
             except zmq.Again:
-                return
+                break
             # The last frame is not copied: its `Peer-Address` says who sent it.
             head = []
             while frame.more:
                 head.append(frame.bytes)
                 frame = self._router.recv(copy=False)
-            if head:
-                self._take(head, frame)
+            request = self._open(head, frame) if head else None
+            if request is not None:
+                taken[self._route(request.command)].append(request)
+        for address, requests in taken.items():
+            self._refuse_all(self.hand_over(address, *requests))
 
-    def _take(self, head: list[bytes], last: zmq.Frame) -> None:
-        """Decode, authorize and hand over one command, or reply what is wrong with it."""
+    def _open(self, head: list[bytes], last: zmq.Frame) -> Request | None:
+        """Decode and authorize one command, or reply what is wrong with it."""
         # A DEALER sends the body alone; a REQ (or a proxy before one) closes its envelope with an empty frame.
         envelope = tuple(head)
         if len(head) > MAX_ENVELOPE or (len(head) > 1 and head[-1] != b""):
@@ -339,20 +345,20 @@ class Hub:
                 None,
                 Invalid.at(codec.ROOT, "a command is one frame, after an empty one from a REQ"),
             )
-            return
+            return None
         command_id, command = codec.decode_command(last.buffer)
         if isinstance(command, CommandRefused):
             self._refuse(envelope, command_id, command)
-            return
+            return None
         by = auth.identity(str(last.get("Peer-Address")))
         try:
             self._guard.check(by, str(command.__struct_config__.tag))
         except CommandRefused as refusal:
             self._refuse(envelope, command_id, refusal)
-            return
-        self._refuse_all(self.hand_over(self._route(command), Request(command, by, envelope, len(last))))
+            return None
+        return Request(command, by, envelope, len(last))
 
-    def _refuse_all(self, refused: list[Refused]) -> None:
+    def _refuse_all(self, refused: Sequence[Refused]) -> None:
         for request, why in refused:
             self._refuse(request.envelope, request.command.id, why)
 

@@ -19,17 +19,17 @@ class Request(NamedTuple):
 
 
 class Pending(NamedTuple):
-    """What waits in an inbox: messages, and the bytes of the commands among them."""
+    """The commands that wait in an inbox, and their bytes."""
 
-    messages: int
+    commands: int
     size: int
 
 
 class Inbox(Protocol):
     """Where an actor gets what is addressed to it. Called by one thread at a time; must not block."""
 
-    def put(self, message: Request | bytes) -> None:
-        """Take a message."""
+    def put(self, *messages: Request | bytes) -> None:
+        """Take messages: commands, or mail."""
 
     def pending(self) -> Pending:
         """How much waits."""

@@ -52,7 +52,13 @@ def partial_path(path: str, job_id: str, index: int, run: int) -> str:
     Each start of the job has a name of its own, so that no earlier one can ever write into it.
     """
     target = PurePosixPath(path)
-    return str(target.with_name(partial_name(job_id, index, run, target.suffix)))
+    return str(target.with_name(partial_name(job_id, index, run, suffix_of(target.name))))
+
+
+def suffix_of(name: str) -> str:
+    """What tells FFmpeg the format of a file of that name: from its last dot on; none of a name that begins there."""
+    dot = name.rfind(".")
+    return name[dot:] if 0 < dot < len(name) - 1 else ""
 
 
 def partial_name(job_id: str, index: int, run: int, suffix: str) -> str:

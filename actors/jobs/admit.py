@@ -9,11 +9,11 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 from actors.ffmpeg import arguments
-from actors.ffmpeg.command import PARTIAL_PREFIX, partial_name
+from actors.ffmpeg.command import PARTIAL_PREFIX, partial_name, suffix_of
 from actors.jobs.model import ID_CHARS, Output
 from bus import messages as m
 from bus.errors import Conflict, Invalid
@@ -32,6 +32,9 @@ FOLDER_SECONDS = 2.0
 
 LONGEST_RUN = 10**9
 """A number of starts that no job reaches, in the name of a partial file."""
+
+LONGEST_PARTIAL = len(partial_name("x" * ID_CHARS, MAX_OUTPUTS, LONGEST_RUN, ""))
+"""Bytes of such a name without its suffix."""
 
 MAX_PATH_BYTES = 4095
 """Linux' PATH_MAX without its closing NUL."""
@@ -139,11 +142,11 @@ def _check_output(text: str, at: str) -> tuple[str, os.stat_result | None]:
         raise Invalid.at(at, f"output {text!r} must name a file, not a folder")
     if name.startswith(PARTIAL_PREFIX):
         raise Invalid.at(at, f"names that begin with {PARTIAL_PREFIX} are for files that are not finished")
-    suffix = PurePosixPath(name).suffix
-    partial = os.fsencode(partial_name("x" * ID_CHARS, MAX_OUTPUTS, LONGEST_RUN, suffix))
-    if max(len(os.fsencode(name)), len(partial)) > MAX_NAME_BYTES:
+    suffix = suffix_of(name)
+    partial = LONGEST_PARTIAL + len(os.fsencode(suffix))
+    if max(len(os.fsencode(name)), partial) > MAX_NAME_BYTES:
         raise Invalid.at(at, f"the output's name, or its suffix, is too long for the system's {MAX_NAME_BYTES} bytes")
-    if len(os.fsencode(folder)) + 1 + len(partial) > MAX_PATH_BYTES:
+    if len(os.fsencode(folder)) + 1 + partial > MAX_PATH_BYTES:
         raise Invalid.at(at, f"the output's path is too long for the system's {MAX_PATH_BYTES} bytes")
     if suffix.lower() in SEVERAL_FILES:
         raise Invalid.at(at, f"{suffix} makes FFmpeg write several files; an output is one file")

@@ -60,9 +60,8 @@ class Held(NamedTuple):
 class Desk:
     """Takes commands and gives replies. What a turn decides about held replies counts once the turn is on disk."""
 
-    def __init__(self, watcher: Watcher, log: Any) -> None:
+    def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
-        self._log = log
         self._waiters = Waiters()
         self._held: list[Held] = []
         self._answered: dict[int, Waiter] = {}
@@ -104,7 +103,6 @@ class Desk:
         command, by = request.command, request.by
         job_id: str | None = getattr(command, "job_id", None)
         keys = {"type": str(command.__struct_config__.tag), "by": by, "command_id": command.id}
-        self._log.info("command_received", job_id=job_id, **keys)
         try:
             if turn.ledger.stopping in ENDING or (turn.ledger.stopping and isinstance(command, BRINGS_WORK)):
                 raise Busy("the daemon is stopping")

@@ -10,9 +10,9 @@ SELECT value FROM meta WHERE key = ?;
 INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value;
 
 -- name: job_insert
-INSERT INTO jobs (number, id, seq, status, phase, priority, rank, name, session, spec, submitted_by, created_at,
-    started_at, finished_at, cancelled_at, expires_at, attempts, attempts_base, runs, cancel, error, deleting)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO jobs (number, id, seq, status, priority, rank, name, session, spec, submitted_by, created_at, attempts,
+    attempts_base, runs)
+VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, 0, 0, 0);
 
 -- name: job_update
 UPDATE jobs SET seq = ?, status = ?, phase = ?, priority = ?, rank = ?, started_at = ?, finished_at = ?,
@@ -78,9 +78,8 @@ SELECT status, count(*) FROM jobs GROUP BY status;
 SELECT ifnull(max(number), 0) FROM jobs;
 
 -- name: output_insert
-INSERT INTO outputs (job, position, path, target, name, status, progress, speed, size, duration, width, height, fps,
-    started_at, finished_at, file, active)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO outputs (job, position, path, target, name, status, progress, active)
+VALUES (?, ?, ?, ?, ?, 'pending', 0.0, 1);
 
 -- name: output_update
 UPDATE outputs SET status = ?, progress = ?, speed = ?, size = ?, duration = ?, width = ?, height = ?, fps = ?,

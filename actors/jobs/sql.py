@@ -78,22 +78,16 @@ def _output(row: tuple[Any, ...]) -> Output:
 
 
 def job_row(job: Job) -> tuple[Any, ...]:
-    """A job as `job_insert` takes it."""
+    """A new job as `job_insert` takes it."""
     return (
-        job.number, job.id, job.seq, job.status, job.phase, job.priority, job.rank, job.name, job.session,
-        job.spec_json, job.submitted_by, job.created_at, job.started_at, job.finished_at, job.cancelled_at,
-        job.expires_at, job.attempts, job.attempts_base, job.runs, encode_optional(job.cancel),
-        encode_optional(job.error), encode_optional(job.deleting),
+        job.number, job.id, job.seq, job.priority, job.rank, job.name, job.session, job.spec_json, job.submitted_by,
+        job.created_at,
     )  # fmt: skip
 
 
 def output_row(job: Job, output: Output) -> tuple[Any, ...]:
-    """An output as `output_insert` takes it."""
-    o = output
-    return (
-        job.number, o.index, o.path, o.target, o.name, o.status, o.progress, o.speed, o.size, o.duration, o.width,
-        o.height, o.fps, o.started_at, o.finished_at, encode_optional(o.file), 1,
-    )  # fmt: skip
+    """An output of a new job as `output_insert` takes it."""
+    return job.number, output.index, output.path, output.target, output.name
 
 
 def encode_optional(value: msgspec.Struct | None) -> bytes | None:

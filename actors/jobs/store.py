@@ -15,8 +15,19 @@ from actors.jobs.states import is_active
 from bus.codec import decode_event
 
 AT_ONCE = 32
-"""Rows that one statement inserts, or keys that one looks up. Each statement gives up the interpreter's lock, and may
-have to wait for it: of small ones that costs more than their work."""
+"""Keys that one statement looks up. Each gives up the interpreter's lock, and may have to wait for it: of small ones
+that costs more than their work."""
+
+ROWS_AT_ONCE = (128, 32, 8, 1)
+"""Rows that one statement inserts, of which there are so many kinds: for the same reason."""
+
+CACHE_KIB = 16 * 1024
+"""Memory for pages of the file. A turn of MAX_BATCH submits changes 3 MB of them: with SQLite's own 2 MB it wrote some
+twice."""
+
+LOG_PAGES = 4000
+"""Pages in SQLite's log (16 MB) before they are brought into the file, which one commit has to wait for: some 10 ms. A
+page that is changed again and again is brought there once."""
 
 PRUNE_BATCH = 1000
 """Old commands removed in one transaction: some milliseconds' work."""
@@ -109,6 +120,8 @@ class Store:
             execute(queries()["meta_set"], ("epoch", str(uuid.uuid4())))
         execute("PRAGMA journal_mode = WAL")
         execute("PRAGMA synchronous = FULL")  # a commit is on disk when it returns
+        execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
         for number, script in enumerate(scripts[version:], start=version + 1):
             self._connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
         epoch = "INSERT INTO meta (key, value) VALUES ('epoch', ?) ON CONFLICT DO NOTHING"
@@ -163,12 +176,12 @@ class Store:
         return self._connection.execute(self._queries[name], values)
 
     def _insert(self, name: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Insert rows in as few statements as can be."""
-        whole = len(rows) - len(rows) % AT_ONCE
-        for at in range(0, whole, AT_ONCE):
-            self._connection.execute(inserts(name, AT_ONCE), tuple(chain.from_iterable(rows[at : at + AT_ONCE])))
-        if whole < len(rows):
-            self._connection.executemany(self._queries[name], rows[whole:])
+        """Insert rows in few statements."""
+        at = 0
+        for count in ROWS_AT_ONCE:
+            while at + count <= len(rows):
+                self._connection.execute(inserts(name, count), tuple(chain.from_iterable(rows[at : at + count])))
+                at += count
 
     def _look_up(self, name: str, keys: Sequence[str], *first: str) -> Iterator[tuple[Any, ...]]:
         """The rows of a statement with `IN (?)`, for any number of keys."""

@@ -15,8 +15,9 @@ from actors.daemon import route
 from actors.job_queue import Queue, QueueSettings
 from actors.jobs import admit
 from actors.jobs.database import FILE_NAME, connect
-from actors.jobs.model import FileIdentity, timestamp
+from actors.jobs.model import FileIdentity, Job, timestamp
 from actors.jobs.sql import queries
+from actors.jobs.store import Store
 from actors.mail import (
     Facts,
     FilesRemoved,
@@ -44,6 +45,12 @@ IN_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else "/tmp"
 """Where a store that is not to outlive its test costs no fsync."""
 
 
+def keep(store: Store, job: Job) -> None:
+    """Write a job as it stands, which may be over."""
+    store.add(job)
+    store.save(job, *job.outputs)
+
+
 class Letterbox:
     """An inbox that a test empties: what is sent to one address.
 
@@ -56,11 +63,15 @@ class Letterbox:
         self._feed = feed
         self._queue: queue.SimpleQueue[Request | bytes] = queue.SimpleQueue()
 
-    def put(self, message: Request | bytes) -> None:
-        self._queue.put(message)
+    def put(self, *messages: Request | bytes) -> None:
+        for message in messages:
+            self._queue.put(message)
 
     def pending(self) -> Pending:
         return Pending(self._queue.qsize(), 0)
+
+    def is_empty(self) -> bool:
+        return self._queue.empty()
 
     def next(self) -> Request | bytes:
         """The next message, once it is there."""

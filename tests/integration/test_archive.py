@@ -19,7 +19,7 @@ from bus import messages as m
 from bus.client import Client
 from bus.errors import Invalid, NotFound
 from bus.limits import MAX_REPLY_BYTES
-from tests.integration.parts import Switchboard
+from tests.integration.parts import Switchboard, keep
 
 SESSIONS = (None, "a", "b")
 JOBS = 60
@@ -49,7 +49,7 @@ def store(folder: Path, jobs: list[Job]) -> Iterator[Store]:
     with closing(Store(folder)) as found:
         with found.transaction():
             for job in jobs:
-                found.add(job)
+                keep(found, job)
         yield found
 
 
@@ -147,7 +147,7 @@ def test_a_page_ends_early_rather_than_be_too_large(client: Client, store: Store
         for number in range(JOBS + 1, JOBS + 151):
             job = a_job(number, chance)
             job.spec_json = msgspec.json.encode(big)
-            store.add(job)
+            keep(store, job)
     page = client.list(limit=1000)
     assert page.cursor is not None
     assert len(codec.encode(page)) < 2 * MAX_REPLY_BYTES

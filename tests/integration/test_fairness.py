@@ -25,9 +25,9 @@ class Noting(Letterbox):
         self._looked_at = looked_at
         self.after: int | None = None
 
-    def put(self, message: Request | bytes) -> None:
+    def put(self, *messages: Request | bytes) -> None:
         self.after = len(self._looked_at)
-        super().put(message)
+        super().put(*messages)
 
     def pending(self) -> Pending:
         return Pending(0, 0)

@@ -16,6 +16,7 @@ from actors.jobs.model import CancelWish, Deleting, FileIdentity, Job, Output, j
 from actors.jobs.sql import migrations, queries
 from actors.jobs.store import AuditRow, CommandRow, EventRow, Store
 from bus import messages as m
+from tests.integration.parts import keep
 
 IDS = job_ids()
 SPEC = m.JobSpec(inputs=(m.Input("/in"),), outputs=(m.Output("/a"), m.Output("/b")), session="s")
@@ -41,7 +42,7 @@ def a_job(number: int, *, priority: int = 0, rank: int | None = None, status: m.
 def added(store: Store, *jobs: Job) -> None:
     with store.transaction():
         for job in jobs:
-            store.add(job)
+            keep(store, job)
 
 
 def look(folder: Path, sql: str) -> list[tuple[object, ...]]:

@@ -61,7 +61,7 @@ def test_a_moment_that_comes_before_the_one_waited_for_is_not_late(watcher: Watc
     watcher.after(3600, HERE, "in an hour")
     watcher.after(0.01, HERE, "first")
     assert inbox.mail(Tick).what == "first"
-    assert inbox.pending().messages == 0
+    assert inbox.is_empty()
 
 
 def test_any_thread_may_ask(watcher: Watcher, inbox: Letterbox) -> None:
@@ -134,7 +134,7 @@ def test_many_are_watched_at_once_and_each_one_is_told_where_it_was_asked(
         process.kill()
     for address, box in boxes.items():
         assert box.mail(ChildExited).pid == processes[address].pid
-        assert box.pending().messages == 0
+        assert box.is_empty()
         processes[address].wait()
 
 
@@ -158,7 +158,7 @@ def test_what_is_still_watched_when_it_ends_is_let_go_of(switchboard: Switchboar
         watcher.after(3600, HERE, "never")
         watcher.stop()
         process.kill()
-    assert inbox.pending().messages == 0
+    assert inbox.is_empty()
 
 
 def test_a_watcher_that_dies_says_so(switchboard: Switchboard) -> None:

@@ -109,6 +109,33 @@ def test_any_bytes_are_a_command_or_a_refusal(body: bytes) -> None:
         assert command_id == found.id
 
 
+usual_commands = st.builds(
+    lambda body, kind, command_id: msgpack.packb({"v": 1, "type": kind, "id": command_id, **body}),
+    st.dictionaries(field_names, plain | st.sampled_from([JOB, "j", 5, True]), max_size=2),
+    st.sampled_from(sorted(m.COMMANDS)),
+    st.text(max_size=3) | plain,
+)
+
+
+@given(usual_commands | st.sampled_from(EVERY_COMMAND).map(codec.encode), st.integers(0, 400), st.binary(max_size=2))
+def test_a_body_that_begins_as_most_do_is_what_any_body_is(body: bytes, at: int, other: bytes) -> None:
+    """Whole, and with a few bytes of it changed."""
+    for one in (body, body[:at] + other + body[at + len(other) :]):
+        (command_id, found), (expected_id, expected) = codec.decode_command(one), codec.decode_any(one)
+        assert command_id == expected_id
+        if isinstance(expected, m.Command):
+            assert found == expected
+        else:
+            assert isinstance(found, type(expected))
+            assert vars(found) == vars(expected)
+
+
+@pytest.mark.parametrize("first", [{"v": 2}, {"v": True}, {"v": 1.0}, {"v": "1"}, {}, {"id": "\xe1v\x01"}])
+def test_no_command_is_taken_without_its_version(first: Map) -> None:
+    refused(msgpack.packb(first | {"type": "status", "id": "a"}))
+    refused(msgpack.packb({"type": "status"} | first | {"id": first.get("id", "a")}))
+
+
 @given(st.binary())
 def test_bytes_that_are_no_message_raise_undecodable_and_nothing_else(body: bytes) -> None:
     with pytest.raises(codec.Undecodable):
