@@ -15,8 +15,8 @@ from actors.base import ARCHIVE, SUPERVISOR, BusActor
 from actors.ffmpeg.workspace import LogText, Workspace, read_log, read_log_from
 from actors.jobs.database import FILE_NAME, connect, damaged, is_damage
 from actors.jobs.model import Job, Live, view
+from actors.jobs.places import position
 from actors.jobs.sql import load_job, queries
-from actors.jobs.store import position
 from actors.mail import LiveUpdate, StoreDamaged
 from bus import codec
 from bus import messages as m

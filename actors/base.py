@@ -50,7 +50,7 @@ class ActorInbox:
     def put(self, *messages: Request | bytes) -> None:
         """Take messages; those for an actor that has just ended are dropped, as they would be a moment later."""
         try:
-            self._ref.tell(messages)
+            self._ref.tell([*messages])  # pykka's own messages are tuples
         except pykka.ActorDeadError:
             return
         sizes = _sizes(messages)
@@ -132,12 +132,12 @@ class BusActor(pykka.ThreadingActor):
             self._last_word(error)
             raise
 
-    def on_receive(self, message: tuple[Request | bytes, ...]) -> None:
+    def on_receive(self, message: list[Request | bytes]) -> None:
         """Take these messages and all that wait behind them as one batch."""
         batch = [*message]
         while len(batch) < MAX_BATCH and not self._is_told_to_stop and not self.actor_inbox.empty():
             following = self.actor_inbox.get()
-            if not isinstance(following.message, tuple):
+            if not isinstance(following.message, list):
                 # pykka's own stop. Its turn comes after this batch, and in its envelope: somebody waits for the answer.
                 # No later batch takes it out again, so that it comes to it however much comes in.
                 self._is_told_to_stop = True

@@ -122,7 +122,7 @@ class Queue(BusActor):
         waiting = self._desk.waiting()
         while not self.actor_inbox.empty():
             envelope = self.actor_inbox.get()
-            if isinstance(envelope.message, tuple):
+            if isinstance(envelope.message, list):
                 waiting += [message for message in envelope.message if isinstance(message, Request)]
             else:
                 others.append(envelope)  # pykka's own, for which somebody may wait

@@ -52,7 +52,7 @@ def submit(turn: Turn, command: m.Submit, cause: Cause, outputs: list[Output]) -
         outputs=outputs,
     )  # fmt: skip
     job.__dict__["spec"] = spec  # the cached property, which would decode it again
-    turn.ledger.count(job, 1)
+    turn.count(job, 1)
     data = {"name": job.name, "priority": job.priority, "outputs": [output.path for output in outputs]}
     turn.event("job.submitted", data, job=job, cause=cause)
     turn.store.add(job)
@@ -139,9 +139,9 @@ def boost(turn: Turn, command: m.Boost, cause: Cause) -> m.BoostResult:
         raise refuse(turn, job, "only a queued job can be boosted")
     was = job.priority
     priority, rank = _place(turn, job, command)
-    turn.ledger.count(job, -1)
+    turn.count(job, -1)
     job.priority, job.rank = priority, rank
-    turn.ledger.count(job, 1)
+    turn.count(job, 1)
     data = {"priority": job.priority, "was": was, "front": command.front}
     turn.event("job.boosted", data, job=job, cause=cause)
     turn.store.save(job)

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from actors.base import QUEUE
 from actors.jobs import changes, waiters
 from actors.jobs.model import Job
+from actors.jobs.records import CommandRow
 from actors.jobs.states import is_ended
-from actors.jobs.store import CommandRow
 from actors.jobs.turn import Cause, Turn
 from actors.jobs.waiters import Waiter, Waiters
 from actors.watcher import Watcher

@@ -308,7 +308,7 @@ def removed(turn: Turn, news: FilesRemoved) -> m.DeleteResult | None:
     if kind == "expired":
         data["why"] = job.deleting.why
     turn.event(f"job.{kind}", data, job=job, cause=cause)
-    turn.ledger.count(job, -1)
+    turn.count(job, -1)
     turn.store.remove(job)
     turn.log(
         f"job_{kind}", job_id=job.id, by=cause.by, removed=news.removed, missing=news.missing,

@@ -65,11 +65,18 @@ UPDATE jobs SET low_folder = NULL WHERE low_folder = ?;
 -- name: front_of_queue
 SELECT priority, rank FROM jobs INDEXED BY jobs_queue WHERE status = 'queued' ORDER BY priority DESC, rank LIMIT 1;
 
--- name: count_higher
-SELECT count(*) FROM jobs INDEXED BY jobs_queue WHERE status = 'queued' AND priority > ?;
+-- name: count_blocks_before
+SELECT ifnull(sum(jobs), 0) FROM queue_blocks WHERE priority > ?1 OR (priority = ?1 AND block < ?2);
 
--- name: count_before
-SELECT count(*) FROM jobs INDEXED BY jobs_queue WHERE status = 'queued' AND priority = ? AND rank < ?;
+-- name: count_within_block
+SELECT count(*) FROM jobs INDEXED BY jobs_queue WHERE status = 'queued' AND priority = ? AND rank >= ? AND rank < ?;
+
+-- name: block_change
+INSERT INTO queue_blocks (priority, block, jobs) VALUES (?, ?, ?)
+ON CONFLICT (priority, block) DO UPDATE SET jobs = jobs + excluded.jobs;
+
+-- name: blocks_prune
+DELETE FROM queue_blocks WHERE jobs = 0;
 
 -- name: counts
 SELECT status, count(*) FROM jobs GROUP BY status;
@@ -188,4 +195,4 @@ SELECT * FROM jobs INDEXED BY jobs_queue WHERE status = 'queued' AND priority < 
 ORDER BY priority DESC, rank LIMIT ?3;
 
 -- name: queued_by_priority
-SELECT priority, count(*) FROM jobs INDEXED BY jobs_queue WHERE status = 'queued' GROUP BY priority;
+SELECT priority, sum(jobs) FROM queue_blocks GROUP BY priority HAVING sum(jobs) > 0;

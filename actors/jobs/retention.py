@@ -37,6 +37,7 @@ def sweep(turn: Turn, policy: Policy) -> None:
         changes.expire(turn, job_id, keep_files=policy.keep_files, why="ttl")
     if policy.max_bytes is not None and not policy.keep_files:
         _evict(turn, policy.max_bytes)
+    store.prune_blocks()
     store.prune_commands(timestamp(-REMEMBER_SECONDS))
     store.prune_history(timestamp(-policy.events_days * DAY_SECONDS))
 

@@ -2,14 +2,17 @@
 
 import sqlite3
 import uuid
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal
 
 from actors.jobs.database import FILE_NAME, StoreUnusable, check, connect, damaged, is_damage, unavailable
 from actors.jobs.model import Job, Output
+from actors.jobs.places import block_of, position
+from actors.jobs.records import AuditRow, CommandRecord, CommandRow, EventRow
 from actors.jobs.sql import encode_optional, inserts, job_row, load_job, looks_up, migrations, output_row, queries
 from actors.jobs.states import is_active
 from bus.codec import decode_event
@@ -31,47 +34,6 @@ page that is changed again and again is brought there once."""
 
 PRUNE_BATCH = 1000
 """Old commands removed in one transaction: some milliseconds' work."""
-
-
-class CommandRecord(NamedTuple):
-    """A command that was answered before. `held`: its reply waits for the job."""
-
-    digest: bytes
-    job_id: str | None
-    held: bool
-    reply: bytes
-
-
-class EventRow(NamedTuple):
-    """A durable event as it will be published."""
-
-    seq: int
-    job_id: str | None
-    body: bytes
-
-
-class AuditRow(NamedTuple):
-    """One command and what came of it."""
-
-    at: str
-    asked_by: str
-    type: str
-    job_id: str | None
-    command_id: str
-    outcome: str
-    message: str | None
-
-
-class CommandRow(NamedTuple):
-    """A command to be remembered."""
-
-    asked_by: str
-    id: str
-    digest: bytes
-    at: str
-    job_id: str | None
-    held: int
-    reply: bytes
 
 
 class Store:
@@ -105,6 +67,7 @@ class Store:
         self._queries = queries()
         self._added: list[Job] = []
         self._takers: dict[str, str | None] = {}  # what this transaction knows of targets
+        self._moved: Counter[tuple[int, int]] = Counter()  # queued jobs that came and went in it, by priority and block
 
     def _migrate(self) -> None:
         execute = self._connection.execute
@@ -145,7 +108,7 @@ class Store:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             yield
-            self._write_added()
+            self._write_moved()
             self._connection.execute("COMMIT")
         except sqlite3.OperationalError as error:
             raise unavailable(self.path, error) from error
@@ -154,7 +117,7 @@ class Store:
                 raise  # a defect of ours, not of the file
             raise damaged(self.path, error) from error
         finally:
-            self._added, self._takers = [], {}
+            self._added, self._takers, self._moved = [], {}, Counter()
             if self._connection.in_transaction:
                 with suppress(sqlite3.OperationalError):  # a failing disk; SQLite rolls back when it is next opened
                     self._connection.execute("ROLLBACK")
@@ -285,8 +248,20 @@ class Store:
         row: tuple[int, int] | None = self._execute("front_of_queue").fetchone()
         return row
 
+    def count_queued(self, job: Job, change: Literal[1, -1]) -> None:
+        """A job has come to its place in the queue, or is about to leave it."""
+        self._moved[job.priority, block_of(job.rank)] += change
+
+    def _write_moved(self) -> None:
+        self._write_added()
+        moved, self._moved = self._moved, Counter()
+        for (priority, block), change in moved.items():
+            if change:
+                self._connection.execute(self._queries["block_change"], (priority, block, change))
+
     def position(self, job: Job) -> int | None:
-        """The 1-based place of a queued job. Counts index entries: some 10 ms for each million before it."""
+        """The 1-based place of a queued job, see `position`."""
+        self._write_moved()
         return position(self._connection, job)
 
     def counts(self) -> dict[str, int]:
@@ -348,6 +323,10 @@ class Store:
         for name, rows in (("event_insert", events), ("command_insert", commands), ("audit_insert", audit)):
             self._insert(name, rows)
 
+    def prune_blocks(self) -> None:
+        """Forget the blocks of the queue that nobody is in any more."""
+        self._execute("blocks_prune")
+
     def prune_commands(self, before: str) -> int:
         """Forget some of the commands older than `before`; how many."""
         return self._execute("commands_prune", before, PRUNE_BATCH).rowcount
@@ -379,12 +358,3 @@ class Store:
     def unknown(self, ids: list[str]) -> list[str]:
         """Those of `ids` that are no job's."""
         return [job_id for job_id in ids if self._one("job_ids", job_id) is None]
-
-
-def position(connection: sqlite3.Connection, job: Job) -> int | None:
-    """The 1-based place of a job among the queued, None where it is not queued."""
-    if job.status != "queued":
-        return None
-    higher = connection.execute(queries()["count_higher"], (job.priority,)).fetchone()[0]
-    before = connection.execute(queries()["count_before"], (job.priority, job.rank)).fetchone()[0]
-    return int(higher) + int(before) + 1

@@ -6,12 +6,13 @@ durable event through `event`.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from actors.jobs.ledger import Ledger
 from actors.jobs.model import Job, timestamp, view
+from actors.jobs.records import AuditRow, CommandRecord, CommandRow, EventRow
 from actors.jobs.states import is_ended, next_status
-from actors.jobs.store import AuditRow, CommandRecord, CommandRow, EventRow, Store
+from actors.jobs.store import Store
 from actors.mail import Mail
 from bus import codec
 from bus import messages as m
@@ -77,10 +78,10 @@ class Turn:
 
         The caller sets what else belongs to the move, then tells of it with `event`, then saves.
         """
-        self.ledger.count(job, -1)
+        self.count(job, -1)
         was, status = job.status, next_status(job.status, trigger)
         job.status = status  # type: ignore[assignment] # the table holds the protocol's statuses
-        self.ledger.count(job, 1)
+        self.count(job, 1)
         job.phase = "starting" if status == "processing" else None
         if was == "processing":
             self.ledger.live.pop(job.id, None)
@@ -96,6 +97,12 @@ class Turn:
         """Count the death of a Render; how many have died of this run. The count holds once this turn is on disk."""
         self.render_deaths[job.id, job.runs] += 1
         return self.ledger.render_deaths[job.id, job.runs] + self.render_deaths[job.id, job.runs]
+
+    def count(self, job: Job, change: Literal[1, -1]) -> None:
+        """Add a job as it stands to what is known of all, or take it away before it is changed."""
+        self.ledger.count(job, change)
+        if job.status == "queued":
+            self.store.count_queued(job, change)
 
     # ------------------------------------------------------------ events
 

@@ -16,6 +16,7 @@ import msgpack
 
 from actors.jobs.database import FILE_NAME
 from actors.jobs.model import ID_ALPHABET, ID_CHARS
+from actors.jobs.places import BLOCK_BITS
 
 CACHE_KIB = 2_000_000
 """For SQLite: random ids are inserted at random places, and a page that has to be read again costs more than all."""
@@ -58,6 +59,9 @@ def plant(data: Path, total: int, seed: int) -> range:
                 columns.append(column)
                 values += told
             store.execute(f"INSERT INTO {table} ({', '.join(row)}) SELECT {', '.join(columns)} FROM new", values)
+        store.execute("DELETE FROM queue_blocks")
+        queued = f"SELECT priority, rank >> {BLOCK_BITS}, count(*) FROM jobs WHERE status = 'queued' GROUP BY 1, 2"
+        store.execute(f"INSERT INTO queue_blocks {queued}")
         store.execute("COMMIT")
         store.execute("PRAGMA journal_mode = WAL")
     return fresh

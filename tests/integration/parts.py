@@ -49,6 +49,8 @@ def keep(store: Store, job: Job) -> None:
     """Write a job as it stands, which may be over."""
     store.add(job)
     store.save(job, *job.outputs)
+    if job.status == "queued":
+        store.count_queued(job, 1)
 
 
 class Letterbox:

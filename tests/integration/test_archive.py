@@ -12,7 +12,8 @@ import pytest
 
 from actors.archive import Archive
 from actors.jobs.model import Job, Live, Output, job_ids, timestamp
-from actors.jobs.store import AuditRow, EventRow, Store
+from actors.jobs.records import AuditRow, EventRow
+from actors.jobs.store import Store
 from actors.mail import LiveUpdate
 from bus import codec
 from bus import messages as m

@@ -1,5 +1,6 @@
 """The store: one SQLite file. What a transaction has written is on disk when it ends, or none of it is."""
 
+import random
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -13,8 +14,10 @@ from actors.jobs import database
 from actors.jobs import store as store_module
 from actors.jobs.database import FILE_NAME, StoreError, StoreUnavailable, StoreUnusable, connect
 from actors.jobs.model import CancelWish, Deleting, FileIdentity, Job, Output, job_ids, timestamp
+from actors.jobs.places import BLOCK_BITS
+from actors.jobs.records import AuditRow, CommandRow, EventRow
 from actors.jobs.sql import migrations, queries
-from actors.jobs.store import AuditRow, CommandRow, EventRow, Store
+from actors.jobs.store import Store
 from bus import messages as m
 from tests.integration.parts import keep
 
@@ -89,6 +92,17 @@ def test_migrations_are_done_one_after_the_other_from_any_version(
     assert look(tmp_path, "PRAGMA user_version") == [(len(later),)]
     assert look(tmp_path, "SELECT colour FROM jobs") == [(None,)]
     assert look(tmp_path, "SELECT * FROM extra") == []
+
+
+def test_the_places_of_jobs_of_before_the_blocks_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = [a_job(1), a_job(2, rank=-5), a_job(3, priority=1), a_job(5000)]
+    with monkeypatch.context() as before:
+        before.setattr(store_module, "migrations", lambda: migrations()[:2])
+        with closing(Store(tmp_path)) as old, old.transaction():
+            for job in jobs:
+                old.add(job)
+    with closing(Store(tmp_path)) as store:
+        assert [store.position(job) for job in jobs] == [3, 2, 1, 4]
 
 
 def test_a_migration_that_fails_leaves_the_version_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,6 +261,27 @@ def test_the_queue_is_by_priority_then_by_rank(store: Store) -> None:
     assert store.queued_by_priority() == {0: 1, 5: 2, -5: 1}
 
 
+def test_places_are_right_however_ranks_lie_in_blocks(store: Store) -> None:
+    """At the edges of blocks, below zero, far apart; and after some have left."""
+    size = 2**BLOCK_BITS
+    ranks = [-3 * size, -size - 1, -size, -1, 0, 1, size - 1, size, size + 1, 10 * size, 10 * size + 5]
+    jobs = [a_job(number, rank=rank, priority=priority) for number, (priority, rank) in enumerate(
+        ((priority, rank) for priority in (7, 0, -1000) for rank in ranks), start=1
+    )]  # fmt: skip
+    added(store, *random.Random(2).sample(jobs, len(jobs)))
+    assert [store.position(job) for job in jobs] == [*range(1, len(jobs) + 1)]
+    with store.transaction():
+        for job in jobs[::3]:
+            store.count_queued(job, -1)
+            job.status = "processing"
+            store.save(job)
+    left = [job for job in jobs if job.status == "queued"]
+    assert [store.position(job) for job in left] == [*range(1, len(left) + 1)]
+    with store.transaction():
+        store.prune_blocks()
+    assert [store.position(job) for job in left] == [*range(1, len(left) + 1)]
+
+
 def test_a_path_is_taken_while_its_job_is_active(store: Store) -> None:
     job = a_job(1)
     added(store, job)
@@ -287,8 +322,7 @@ def plan(folder: Path, sql: str) -> str:
     [
         ("next_ready", "jobs_ready"),
         ("front_of_queue", "jobs_queue"),
-        ("count_before", "jobs_queue (priority=? AND rank<?)"),
-        ("count_higher", "jobs_queue (priority>?)"),
+        ("count_within_block", "COVERING INDEX jobs_queue (priority=? AND rank>? AND rank<?)"),
         ("list_queue_same_priority", "jobs_queue (priority=? AND rank>?)"),
         ("list_queue_lower_priority", "jobs_queue (priority<?)"),
         ("list_status_newest", "jobs_status (status=? AND number<?)"),
@@ -317,7 +351,7 @@ def test_a_statement_goes_by_its_index_and_sorts_nothing(tmp_path: Path, store: 
     assert "TEMP B-TREE" not in found
 
 
-SMALL = {"counts", "queued_by_priority"}
+SMALL = {"counts"}
 """Read whole, from an index alone, when the daemon starts."""
 
 

@@ -1,0 +1,87 @@
+"""What every actor is: it takes what has piled up as one batch, is counted right, and ends when it is told to."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pykka
+import pytest
+
+from actors.base import MAX_BATCH, BusActor
+from actors.mail import Tick
+from bus import codec
+from bus import messages as m
+from bus.inbox import Pending, Request
+from tests.integration.parts import Switchboard
+from tests.support.wire import PATIENCE
+
+ADDRESS = "slow"
+TICK = codec.encode(Tick(what="now"))
+
+
+class Slow(BusActor):
+    """Notes its batches; each waits to be let go on."""
+
+    reads = Tick
+
+    def __init__(self, hub: Any) -> None:
+        super().__init__(hub, ADDRESS)
+        self.batches: list[int] = []
+        self.at_work = threading.Semaphore(0)
+        self.goes_on = threading.Semaphore(0)
+
+    def receive(self, messages: Sequence[Any]) -> None:
+        self.batches.append(len(messages))
+        self.at_work.release()
+        assert self.goes_on.acquire(timeout=PATIENCE)
+
+
+@pytest.fixture
+def slow(switchboard: Switchboard) -> Iterator[Slow]:
+    """At work at its first message."""
+    ref = Slow.start(switchboard.hub)
+    actor = ref._actor_weakref()  # a test may look behind the reference
+    assert isinstance(actor, Slow)
+    actor.inbox.put(TICK)
+    assert actor.at_work.acquire(timeout=PATIENCE)
+    yield actor
+    for _ in range(100):
+        actor.goes_on.release()
+    ref.stop(timeout=PATIENCE)
+
+
+def request(number: int) -> Request:
+    return Request(m.Status(id=str(number)), "ada", (b"peer",), size=10)
+
+
+def test_what_piles_up_is_one_batch_and_is_counted_until_it_is_taken(slow: Slow) -> None:
+    slow.inbox.put(request(1), request(2))
+    slow.inbox.put(TICK)
+    slow.inbox.put(request(3))
+    assert slow.inbox.pending() == Pending(3, 30), "mail is not counted"
+    slow.goes_on.release()
+    assert slow.at_work.acquire(timeout=PATIENCE)
+    assert slow.batches == [1, 4]
+    assert slow.inbox.pending() == Pending(0, 0)
+
+
+def test_a_batch_ends(slow: Slow) -> None:
+    for _ in range(MAX_BATCH + 10):
+        slow.inbox.put(TICK)
+    for _ in range(2):
+        slow.goes_on.release()
+        assert slow.at_work.acquire(timeout=PATIENCE)
+    assert slow.batches == [1, MAX_BATCH, 10]
+
+
+def test_it_ends_when_it_is_told_to_however_much_stands_before_and_behind(slow: Slow) -> None:
+    slow.inbox.put(request(1), request(2))
+    ended = slow.actor_ref.stop(block=False)
+    for _ in range(3):
+        slow.inbox.put(TICK, TICK)
+    for _ in range(1 + 1 + 3):
+        slow.goes_on.release()
+    ended.get(timeout=PATIENCE)
+    assert slow.batches == [1, 2, 2, 2, 2], "what is there already is done; nothing is taken together any more"
+    with pytest.raises(pykka.ActorDeadError):
+        slow.actor_ref.tell([TICK])
