@@ -40,9 +40,6 @@ PROGRESS_SECONDS = 0.5
 PROBE_SECONDS = 60.0
 """For reading a finished file's header: 20 ms, unless the disk is very busy."""
 
-ADOPT_SECONDS = 1.0
-"""For a shim that was spawned in the instant of the crash to write down its pid: under a millisecond."""
-
 
 class RenderSettings(NamedTuple):
     """What every Render needs to know. `grace` is seconds; `min_free` the bytes a disk must have for an output."""
@@ -69,7 +66,6 @@ class Render(BusActor):
         self._run: Run | None = None
         self._stopper: Stopper | None = None
         self._fault: ErrorView | None = None
-        self._adopt_until = 0.0
         self._again_after = SETTLE_SECONDS
 
     # ------------------------------------------------------------ messages
@@ -141,7 +137,6 @@ class Render(BusActor):
         run = self._make_run(self._pending[0])
         if run.was_started:
             self._run = run
-            self._adopt_until = time.monotonic() + ADOPT_SECONDS
             self._adopt(run)
         elif self._told_to is not None:
             self._report_end(None, "stopped")
@@ -177,7 +172,7 @@ class Render(BusActor):
             if is_to_end:
                 self._climb_from_the_start(run, stopper)
             return
-        if self._shim_may_be_writing(run) or run.kill_strays():
+        if run.kill_strays():
             self._look_again("adopt", run)
         elif is_to_end or run.exit_status() is not None:
             self._judge(run)  # it ended while nobody looked; what it left behind says how
@@ -185,9 +180,6 @@ class Render(BusActor):
             self.log.warning("child_lost", output=run.index, why="it runs no more and left no exit status")
             self._clean_up(run)
             self._report_end(run, "lost")
-
-    def _shim_may_be_writing(self, run: Run) -> bool:
-        return not run.is_deserted and run.workspace.noted() is None and time.monotonic() < self._adopt_until
 
     def _look_again(self, name: str, run: Run) -> None:
         """At one that does not end: less and less often, for each look reads all of /proc."""
@@ -298,6 +290,9 @@ class Render(BusActor):
             probe = run.start_probe()
         except RunFailed as failed:
             self._fail(run, self._fault or failed.error, 0)  # an earlier Render may have failed it, and removed it
+            return
+        if probe is None:
+            self._finish(run)
             return
         self._watcher.watch(probe.pid, self.address)
         self._after(PROBE_SECONDS, "probe", run)

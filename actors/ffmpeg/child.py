@@ -1,12 +1,12 @@
 """One FFmpeg process group: spawn it or adopt it, ask it, signal it, reap it, and say when it is empty.
 
-FFmpeg runs under a tiny shim in a session of its own. The shim notes who it is, runs FFmpeg, and writes down how that
-ended; so a daemon that comes back after a crash knows whom to look for, and how it went. The shim lives on when the
-group gets the SIGTERM meant for FFmpeg (`trap :` and not `trap ''`, which FFmpeg would inherit).
+FFmpeg runs under a tiny shim in a session of its own, which writes down how FFmpeg ended. Who the shim is, is noted as
+soon as it is made; so a daemon that comes back after a crash knows whom to look for, and how it went. The shim lives on
+when the group gets the SIGTERM meant for FFmpeg (`trap :` and not `trap ''`, which FFmpeg would inherit).
 
-All of them inherit a descriptor of the run's lock file, which is locked when the shim is made: as long as one of
+All of them inherit a descriptor of the run's record, which is locked when the shim is made: as long as one of
 them lives, nobody gets that lock. Whoever gets it has proved that nothing of the run is left, even what no pid tells
-of: a shim that has not yet noted its own, a process that left its group, one of another pid namespace.
+of: a shim that nobody had the time to note, a process that left its group, one of another pid namespace.
 """
 
 import errno
@@ -16,27 +16,26 @@ import select
 import signal
 import time
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Self
 
-from actors.ffmpeg.processes import LOCK_FD, ProcessStat, is_of_run, living, process
-from actors.ffmpeg.workspace import Workspace
+from actors.ffmpeg.processes import LOCK_FD, ProcessStat, command_of, is_of_run, living, process
+from actors.ffmpeg.workspace import Noted, Workspace
 
 SHELL = "/bin/sh"
 
-SHIM = """\
+SHIM = f"""\
 trap : HUP INT QUIT TERM
 cd "$0" || exit 126
-read -r stat </proc/$$/stat
-read -r boot </proc/sys/kernel/random/boot_id
-echo "$boot $stat" 1<>pid || exit 125
 "$@"
 status=$?
-echo $status 1<>exit
+echo "exit $status" >&{LOCK_FD}
 exit $status
 """
-"""Builtins only: 1.1 ms a child. `pid` holds the boot id and the shim's line of /proc/<pid>/stat. Both files have their
-room already (`1<>` writes over it): a full disk must not hide who runs, nor how it ended."""
+"""Builtins only: 0.8 ms a child. What it writes stands at the beginning of the run's record, in room that is kept."""
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 SIGNALLED = 128
 """A shell's status for a child that a signal ended is this plus the signal (POSIX, 2.8.2)."""
@@ -94,7 +93,7 @@ class Child:
             fifo = open_(workspace.stdin, os.O_RDWR)
             stderr = open_(workspace.stderr, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             null = open_(os.devnull, os.O_RDWR)
-            lock = open_(workspace.lock, os.O_RDWR | os.O_CREAT)
+            lock = open_(workspace.record, os.O_RDWR)
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             pid = os.posix_spawn(
                 SHELL,
@@ -114,30 +113,35 @@ class Child:
             for descriptor in opened:
                 os.close(descriptor)
         try:
-            return cls(pid, os.pidfd_open(pid), workspace, is_ours=True)
+            pidfd = os.pidfd_open(pid)
+            shim = process(pid)
+            assert shim is not None, "nobody has reaped it"
+            workspace.note("child", Noted(boot_id(), pid, shim.start))
+            return cls(pid, pidfd, workspace, is_ours=True)
         except OSError:
-            os.killpg(pid, signal.SIGKILL)  # nobody could watch it
+            os.killpg(pid, signal.SIGKILL)  # nobody could watch it, or find it again
             os.waitpid(pid, 0)
             raise
 
     @classmethod
     def adopt(cls, workspace: Workspace) -> Self | None:
-        """The child that the shim in `workspace` noted, None where it runs no more. Raises OSError.
+        """The child that was noted in `workspace`, None where it runs no more. Raises OSError.
 
-        Pid, start time and boot must agree: a pid that the system gave to somebody else is not ours.
+        Pid, start time and boot must agree: a pid that the system gave to somebody else is not ours. Where a daemon was
+        killed between the spawn and the note, the shim is known by its command and its lock.
         """
-        noted = workspace.noted()
-        if noted is None or noted.boot_id != Path("/proc/sys/kernel/random/boot_id").read_text().strip():
+        noted = workspace.noted("child", Noted) or _note_shim(workspace)
+        if noted is None or noted.boot_id != boot_id():
             return None
         try:
-            pidfd = os.pidfd_open(noted.stat.pid)
+            pidfd = os.pidfd_open(noted.pid)
         except OSError as error:
             if error.errno in NO_DESCRIPTOR:
                 raise
             return None
-        found = process(noted.stat.pid)
-        child = cls(noted.stat.pid, pidfd, workspace, is_ours=False)
-        if found is not None and found.start == noted.stat.start:
+        found = process(noted.pid)
+        child = cls(noted.pid, pidfd, workspace, is_ours=False)
+        if found is not None and found.start == noted.start:
             if not found.is_dead:
                 return child
             child.reap()  # a zombie of this very process, left by a Render actor that failed
@@ -220,7 +224,7 @@ class Child:
         return [stat.pid for stat in living() if stat.pid != self.pid and self._is_member(stat)]
 
     def _is_member(self, stat: ProcessStat) -> bool:
-        if is_of_run(stat.pid, self.workspace.folder, self.workspace.lock):
+        if is_of_run(stat.pid, self.workspace.folder, self.workspace.record):
             return True
         if self.pid not in (stat.group, stat.session):
             return False
@@ -245,6 +249,25 @@ class Child:
         os.close(self.pidfd)
 
 
+@cache
+def boot_id() -> str:
+    """What tells this boot of the machine from every other."""
+    return BOOT_ID.read_text().strip()
+
+
+def _note_shim(workspace: Workspace) -> Noted | None:
+    """Note the shim that holds the lock in `workspace`; None where there is none. Raises OSError."""
+    if is_unlocked(workspace):
+        return None
+    for stat in living():
+        is_shim = command_of(stat.pid)[:4] == [SHELL, "-c", SHIM, str(workspace.folder)]
+        if is_shim and is_of_run(stat.pid, workspace.folder, workspace.record):
+            found = Noted(boot_id(), stat.pid, stat.start)
+            workspace.note("child", found)
+            return found
+    return None
+
+
 def exit_status(workspace: Workspace, shim_ended_with: int | None = None) -> int | None:
     """What the exit file says; where it is empty, how the shim itself ended, if that is known."""
     status = workspace.exit_status()
@@ -254,9 +277,9 @@ def exit_status(workspace: Workspace, shim_ended_with: int | None = None) -> int
 
 
 def is_unlocked(workspace: Workspace) -> bool:
-    """True where nobody of a run holds its lock any more. Raises OSError."""
+    """True where nobody of a run holds the lock of its record any more. Raises OSError."""
     try:
-        lock = os.open(workspace.lock, os.O_RDWR | os.O_CLOEXEC)
+        lock = os.open(workspace.record, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         return True  # no shim was ever made
     try:
@@ -274,7 +297,7 @@ def kill_strays(workspace: Workspace) -> bool:
     Raises OSError where that cannot be seen.
     """
     held = not is_unlocked(workspace)
-    found = [stat.pid for stat in living() if is_of_run(stat.pid, workspace.folder, workspace.lock)]
+    found = [stat.pid for stat in living() if is_of_run(stat.pid, workspace.folder, workspace.record)]
     for pid in found:
         _kill(pid, signal.SIGKILL)
     return held or bool(found)

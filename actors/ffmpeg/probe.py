@@ -104,14 +104,16 @@ def examine(
         _check_length(written, found.video, run_text, expected, damage[1] if damage else None)
     if damage is not None and not damage_is_accepted:
         raise _unproved("input_corrupt", f"FFmpeg went on over a damaged input, and said: {damage[1]}; {ACCEPT}")
-    return describe(probe_text)
+    return _findings(found, found.duration)
 
 
-def describe(probe_text: str) -> Findings:
-    """What FFmpeg said of the finished file, nothing where it could not open it."""
-    found = next(iter(banner.inputs(probe_text)), None)
-    video = found.video if found else None
-    duration = found.duration if found else None
+def describe_unopened(run_text: str, last: Block) -> Findings:
+    """What FFmpeg said of an output while it made it, where nobody opens that."""
+    return _findings(banner.output_section(run_text), last.out_time)
+
+
+def _findings(section: banner.Section | None, duration: float | None) -> Findings:
+    video = section.video if section else None
     return Findings(duration, video.width, video.height, video.fps) if video else Findings(duration, None, None, None)
 
 

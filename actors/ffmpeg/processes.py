@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 LOCK_FD = 3
-"""The descriptor under which everybody in a run holds its lock file: the first that is free."""
+"""The descriptor under which everybody in a run holds its record, which is locked: the first that is free."""
 
 
 class ProcessStat(NamedTuple):
@@ -46,20 +46,29 @@ def process(pid: int) -> ProcessStat | None:
         return None
 
 
+def command_of(pid: int) -> list[str]:
+    """The words that a process was started with; none where it is gone or not ours to see."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="surrogateescape").split("\0")
+    except OSError:
+        return []
+
+
 def living() -> Iterator[ProcessStat]:
     """Every process that runs. Reads all of /proc: some milliseconds. Raises OSError where that cannot be done."""
-    for entry in os.scandir("/proc"):
-        stat = process(int(entry.name)) if entry.name.isdigit() else None
-        if stat is not None and not stat.is_dead:
-            yield stat
+    with os.scandir("/proc") as entries:
+        for entry in entries:
+            stat = process(int(entry.name)) if entry.name.isdigit() else None
+            if stat is not None and not stat.is_dead:
+                yield stat
 
 
-def is_of_run(pid: int, folder: Path, lock: Path) -> bool:
+def is_of_run(pid: int, folder: Path, record: Path) -> bool:
     """True where a process was started by the run that works in `folder`, whatever group and session it has now.
 
-    Whoever descends from the run's shim has its lock open, and whoever did not move works in its folder.
+    Whoever descends from the run's shim has its record open, and whoever did not move works in its folder.
     """
-    return _link(f"/proc/{pid}/fd/{LOCK_FD}") == str(lock) or _link(f"/proc/{pid}/cwd") == str(folder)
+    return _link(f"/proc/{pid}/fd/{LOCK_FD}") == str(record) or _link(f"/proc/{pid}/cwd") == str(folder)
 
 
 def _link(path: str) -> str | None:

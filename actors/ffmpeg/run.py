@@ -8,19 +8,17 @@ import signal
 import subprocess
 from enum import Enum, auto
 from pathlib import Path
-from typing import NamedTuple
-
-import msgspec
+from typing import BinaryIO, NamedTuple
 
 from actors.disk import free_bytes
 from actors.ffmpeg import banner, failure
 from actors.ffmpeg.binary import FFmpeg
-from actors.ffmpeg.child import Child, exit_status, is_unlocked, kill_strays
+from actors.ffmpeg.child import Child, exit_status, kill_strays
 from actors.ffmpeg.command import Length, accepts_damage, argv, expected_length, partial_path, probe_argv
 from actors.ffmpeg.failure import error
 from actors.ffmpeg.output_file import OutputFile
 from actors.ffmpeg.patience import Partial
-from actors.ffmpeg.probe import Findings, Unproved, describe, examine
+from actors.ffmpeg.probe import Findings, Unproved, describe_unopened, examine
 from actors.ffmpeg.progress import Block, Meter, ProgressFile
 from actors.ffmpeg.workspace import Workspace
 from actors.jobs.model import FileIdentity
@@ -68,12 +66,6 @@ class Verdict(Enum):
     FAILED = auto()
 
 
-class Proof(msgspec.Struct, frozen=True):
-    """Noted on disk between the proof and the rename: which file is the output."""
-
-    facts: Facts
-
-
 def file_of(source: m.Input) -> Path | None:
     """The file of this machine that an input is; None for a URL, a filter graph or a pattern of FFmpeg's."""
     formats = {value for flag, value in zip(source.args, source.args[1:], strict=False) if flag == "-f"}
@@ -110,6 +102,8 @@ class Run:
         self._meter = Meter()
         self._expected: Length | None = None
         self._banner_read = False
+        self._probe_said: BinaryIO | None = None
+        self._probe_text = ""
 
     # ------------------------------------------------------------ beginning
 
@@ -159,11 +153,6 @@ class Run:
     def kill_strays(self) -> bool:
         """SIGKILL what a dead shim has left; True where there was any. Raises OSError where that cannot be seen."""
         return kill_strays(self.workspace)
-
-    @property
-    def is_deserted(self) -> bool:
-        """True where nothing of the run is left. Raises OSError where that cannot be seen."""
-        return is_unlocked(self.workspace)
 
     # ------------------------------------------------------------ while it runs
 
@@ -216,24 +205,33 @@ class Run:
             return error("verify_failed", "FFmpeg left 0 without a last word in its progress report")
         return failure.explain(status, self.workspace.stderr_tail())
 
-    def start_probe(self) -> subprocess.Popen[bytes]:
-        """Let FFmpeg open what it has made. Raises `RunFailed` where there is nothing to open."""
+    def start_probe(self) -> subprocess.Popen[bytes] | None:
+        """Let FFmpeg open what it has made; None where the job takes that as it is.
+
+        Raises `RunFailed` where there is nothing to open.
+        """
         self.read_progress()
         if self.written().size == 0:
             raise RunFailed(error("verify_failed", "FFmpeg left 0 but the output is empty or missing"))
+        if not self._is_verified:
+            return None
         try:
-            with self.workspace.probe.open("wb") as said:
-                self.probe = subprocess.Popen(  # noqa: S603 # our own argv, without a shell
-                    probe_argv(self._ffmpeg.path, str(self.partial)),
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=said,
-                    cwd=self.workspace.folder,  # by which a later daemon finds one that hangs
-                    start_new_session=True,
-                )
+            self._probe_said = open(os.memfd_create("probe"), "w+b")  # noqa: PTH123, SIM115 # closed by end_probe
+            self.probe = subprocess.Popen(  # noqa: S603 # our own argv, without a shell
+                probe_argv(self._ffmpeg.path, str(self.partial)),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._probe_said,
+                cwd=self.workspace.folder,  # by which a later daemon finds one that hangs
+                start_new_session=True,
+            )
         except OSError as failed:
             raise _os_failed("the output could not be opened for its proof", failed) from failed
         return self.probe
+
+    @property
+    def _is_verified(self) -> bool:
+        return self._spec.outputs[self.index].verify == "full"
 
     def prove(self) -> Facts:
         """Hold the finished file against what it should be, and put it and the proof on disk.
@@ -250,7 +248,7 @@ class Run:
         try:
             findings = self._examine(last)
             facts = self._facts(findings, last, self._file.sync())
-            self.workspace.save_proof(Proof(facts))
+            self.workspace.note("proof", facts, sync=True)  # from here a crash cannot make it unproved
         except Unproved as unproved:
             raise RunFailed(unproved.error) from None
         except OSError as failed:
@@ -258,13 +256,12 @@ class Run:
         return facts
 
     def _examine(self, last: Block) -> Findings:
-        said = self.workspace.probe.read_text(errors="replace")
-        if self._spec.outputs[self.index].verify == "none":
-            return describe(said)
+        if not self._is_verified:
+            return describe_unopened(self.workspace.stderr_text(), last)
         return examine(
             str(self.target),
             self.partial.stat().st_size,
-            said,
+            self._probe_text,
             self.workspace.stderr_text(),
             last,
             self._expected,
@@ -297,12 +294,9 @@ class Run:
 
     def proof(self) -> Facts | None:
         """The proof that an earlier daemon noted, where the file it speaks of is there under either name."""
+        facts = self.workspace.noted("proof", Facts)
         try:
-            facts = msgspec.json.decode(self.workspace.proof.read_bytes(), type=Proof).facts
-        except (FileNotFoundError, msgspec.DecodeError):
-            return None
-        try:
-            return facts if self._file.is_there(facts.file) else None
+            return facts if facts is not None and self._file.is_there(facts.file) else None
         except OSError:
             return None
 
@@ -312,21 +306,23 @@ class Run:
         Where there is no room for it, that one says what it finds.
         """
         with contextlib.suppress(OSError):
-            self.workspace.fault.write_bytes(msgspec.json.encode(why))
+            self.workspace.note("fault", why)
 
     def fault(self) -> m.ErrorView | None:
         """Why it failed, or was about to be stopped, where an earlier Render noted that."""
-        try:
-            return msgspec.json.decode(self.workspace.fault.read_bytes(), type=m.ErrorView)
-        except (OSError, msgspec.DecodeError):
-            return None
+        return self.workspace.noted("fault", m.ErrorView)
 
     def end_probe(self) -> None:
-        """End a probe that hangs, and take it off the process table."""
+        """End a probe that hangs, take it off the process table, and keep what it said."""
         if self.probe is not None:
             if self.probe.poll() is None:
                 os.killpg(self.probe.pid, signal.SIGKILL)
             self.probe.wait()
+        if self._probe_said is not None:
+            with self._probe_said as file:
+                file.seek(0)
+                self._probe_text = file.read().decode(errors="replace")
+            self._probe_said = None
 
     def clean_up(self) -> list[str]:
         """Leave nothing of a run that came to no output: no FIFO, no partial file; the paths that were removed.

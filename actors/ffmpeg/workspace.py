@@ -4,12 +4,13 @@ import ctypes
 import os
 import shutil
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 import msgspec
 
-from actors.ffmpeg.processes import ProcessStat, parse_stat
 from bus.limits import MAX_LOG_BYTES
+
+T = TypeVar("T")
 
 HEAD_BYTES = MAX_LOG_BYTES // 4
 TAIL_BYTES = MAX_LOG_BYTES - HEAD_BYTES
@@ -24,16 +25,20 @@ FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE = 0x01, 0x02
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-ROOM_BYTES = 1024
-"""Room for a note of the shim's, held from the start; a line of /proc/<pid>/stat has up to some 400 bytes. It is filled
-with NULs: only a note that has been written to its end has a newline."""
+RECORD_BYTES = 4096
+"""Room for the notes of a run, held from the start: a full disk must not hide who runs, nor how it ended. It is filled
+with NULs; only a note that has been written to its end has a newline. Longer paths and words make the file grow."""
+
+SHIM_BYTES = 64
+"""Of these the first are the shim's, for the line that says how FFmpeg ended; the daemon's notes follow."""
 
 
-class Noted(NamedTuple):
-    """Which process the shim is."""
+class Noted(msgspec.Struct, frozen=True):
+    """Which process the shim is: of which boot, and when it started, in clock ticks after that."""
 
     boot_id: str
-    stat: ProcessStat
+    pid: int
+    start: int
 
 
 class LogText(NamedTuple):
@@ -45,20 +50,18 @@ class LogText(NamedTuple):
 
 
 class Workspace:
-    """Where one run's files are. Nothing here is held open; any thread may have its own."""
+    """Where one run's files are. Nothing here is held open; any thread may have its own.
+
+    They are few, for each costs a start of FFmpeg 20 us, and on an ext4 that has just removed many some 500. `record`
+    holds the notes of a run, a line each (`exit 0`, `child {…}`), and its lock.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.stdin = folder / "stdin"
         self.stderr = folder / "stderr"
         self.progress = folder / "progress"
-        self.exit = folder / "exit"
-        self.pid = folder / "pid"
-        self.lock = folder / "lock"
-        self.partial = folder / "partial"
-        self.proof = folder / "proof"
-        self.fault = folder / "fault"
-        self.probe = folder / "probe"
+        self.record = folder / "record"
 
     @classmethod
     def of(cls, work: Path, job_id: str, run: int, index: int) -> Self:
@@ -66,45 +69,52 @@ class Workspace:
         return cls(work / job_id / f"{run}-{index}")
 
     def prepare(self, partial: Path) -> None:
-        """Make the folder, the FIFO, and the files that the shim fills in; note where the output is made.
+        """Make the folder, the FIFO and the record; note where the output is made.
 
         Raises OSError.
         """
         self.folder.mkdir(parents=True, mode=0o700)
-        self.partial.write_bytes(os.fsencode(partial))
-        for file in (self.pid, self.exit):
-            file.write_bytes(bytes(ROOM_BYTES))
+        first = bytes(SHIM_BYTES) + _note("partial", str(partial))
+        self.record.write_bytes(first.ljust(RECORD_BYTES, b"\0"))
         os.mkfifo(self.stdin, 0o600)
 
-    def noted(self) -> "Noted | None":
-        """What the shim noted of itself; None while it has not."""
+    # ------------------------------------------------------------ notes
+
+    def note(self, name: str, value: Any, *, sync: bool = False) -> None:
+        """Add a note of the daemon's, and put it on disk where that matters. Raises OSError."""
+        descriptor = os.open(self.record, os.O_RDWR | os.O_CLOEXEC)
         try:
-            boot_id, _, line = self._line(self.pid).partition(" ")
-            return Noted(boot_id, parse_stat(line))
-        except (FileNotFoundError, ValueError):
+            written = os.pread(descriptor, os.fstat(descriptor).st_size, 0).rstrip(b"\0")
+            os.pwrite(descriptor, b"\n" + _note(name, value), max(len(written), SHIM_BYTES))
+            if sync:
+                os.fdatasync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def noted(self, name: str, kind: type[T]) -> T | None:
+        """The last note of that name; None where there is none, or none that is whole."""
+        try:
+            return msgspec.json.decode(self._notes()[name], type=kind)
+        except (KeyError, msgspec.DecodeError):
             return None
 
     def exit_status(self) -> int | None:
         """What the shim noted of FFmpeg's end; None while it has not, or where a power cut took it."""
-        try:
-            return int(self._line(self.exit))
-        except (FileNotFoundError, ValueError):
-            return None
+        return self.noted("exit", int)
 
     def noted_partial(self) -> Path | None:
         """Where the run makes its output, as it was noted; None where it was not."""
-        try:
-            return Path(os.fsdecode(self.partial.read_bytes()))
-        except FileNotFoundError:
-            return None
+        partial = self.noted("partial", str)
+        return None if partial is None else Path(partial)
 
-    @staticmethod
-    def _line(file: Path) -> str:
-        """The shim's note in a file; ValueError where it is not whole: a reader may come in the middle of a write."""
-        line, newline, _ = file.read_text(errors="replace").partition("\n")
-        if not newline:
-            raise ValueError(f"no whole line in {file}")
-        return line
+    def _notes(self) -> dict[str, bytes]:
+        """Each whole line by its first word. A reader may come in the middle of a write."""
+        try:
+            *whole, _ = self.record.read_bytes().split(b"\n")
+        except FileNotFoundError:
+            return {}
+        lines = (line.rpartition(b"\0")[2].partition(b" ") for line in whole)
+        return {name.decode(errors="replace"): value for name, _, value in lines}
 
     def clear(self) -> None:
         """Remove everything."""
@@ -113,15 +123,6 @@ class Workspace:
     def remove_fifo(self) -> None:
         """The child is gone: nobody reads it any more."""
         self.stdin.unlink(missing_ok=True)
-
-    def save_proof(self, proof: msgspec.Struct) -> None:
-        """Note, on disk, that the output is proved: from here a crash cannot make it unproved."""
-        fresh = self.proof.with_suffix(".new")
-        with fresh.open("wb") as file:
-            file.write(msgspec.json.encode(proof))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.rename(self.proof)
 
     def stderr_tail(self, size: int = TAIL_BYTES) -> str:
         """The end of what FFmpeg said; empty where it said nothing."""
@@ -141,6 +142,10 @@ class Workspace:
                 continue
             if size > MAX_LOG_BYTES + SLACK_BYTES:
                 punch(file, head, size - TAIL_BYTES)
+
+
+def _note(name: str, value: Any) -> bytes:
+    return f"{name} ".encode() + msgspec.json.encode(value) + b"\n"
 
 
 def punch(path: Path, start: int, end: int) -> None:

@@ -33,10 +33,10 @@ PROOF = [
     Point(f"before {RUN}.end_probe", "the probe has ended"),
     Point(f"before {RUN}.prove", "the probe is reaped; what it found is not looked at"),
     Point(f"before os:fsync since {RUN}.prove", "the output is found good, and is not on disk"),
-    Point(f"before {WORK}.save_proof", "the output is on disk, its proof is nowhere"),
-    Point(f"before os:fsync since {WORK}.save_proof", "the proof is written under another name"),
-    Point(f"before pathlib:Path.rename since {WORK}.save_proof", "that file is on disk"),
-    Point(f"after {WORK}.save_proof", "the proof has its name"),
+    Point(f"before {WORK}.note since {RUN}.prove", "the output is on disk, its proof is nowhere"),
+    Point(f"before os:pwrite since {RUN}.prove", "its record is open"),
+    Point(f"before os:fdatasync since {RUN}.prove", "the proof is noted, and not on disk"),
+    Point(f"after {WORK}.note since {RUN}.prove", "it is on disk"),
 ]
 
 PUBLISH = [

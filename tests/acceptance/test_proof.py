@@ -72,6 +72,17 @@ def test_what_cannot_be_opened_fails_unless_the_job_opts_out_and_then_it_shows(d
     assert (daemon.out / "taken.raw").stat().st_size == taken["outputs"][0]["size"]
 
 
+def test_an_output_that_nobody_opens_is_described_as_ffmpeg_said_while_it_made_it(daemon: Daemon) -> None:
+    jobs = [quick(daemon.out / f"{verify}.mp4") for verify in ("full", "none")]
+    jobs[1]["outputs"][0]["verify"] = "none"
+    opened, unopened = (daemon.finish(job)["outputs"][0] for job in jobs)
+    assert [unopened[name] for name in ("width", "height", "fps")] == [
+        opened[name] for name in ("width", "height", "fps")
+    ]
+    assert unopened["width"] > 0
+    assert abs(unopened["duration"] - opened["duration"]) < 2 / opened["fps"]
+
+
 def test_to_opt_out_is_no_way_round_an_exit_status_or_an_empty_file(daemon: Daemon) -> None:
     for temper in ("dying", "idle"):
         job = quick(daemon.out / f"{temper}.mp4")

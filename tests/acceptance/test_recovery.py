@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import Child, Daemon, serving
+from tests.support.daemon import Child, Daemon, child_note, serving
 from tests.support.fakes import noted_runs, tempered
 from tests.support.jobs import lasting, quick
 from tests.support.media import Clips
@@ -158,10 +158,12 @@ def test_a_process_with_the_pid_of_a_child_that_is_another_is_left_alone(daemon:
     child = daemon.child(job_id)
     daemon.kill9()
     kill_child(child)
-    (pid_file,) = (daemon.data / "work" / job_id).glob("*/pid")
-    boot, _, line = pid_file.read_text().partition(" ")
-    mine = Path("/proc/self/stat").read_text()
-    pid_file.write_text(f"{boot} {mine.partition(' ')[0]} {line.partition(' ')[2]}")
+    (record,) = (daemon.data / "work" / job_id).glob("*/record")
+    whole = record.read_text()
+    note = child_note(record)
+    assert note is not None
+    record.write_text(whole.replace(f'"pid":{note["pid"]}', f'"pid":{os.getpid()}'))
+    assert child_note(record) == {**note, "pid": os.getpid()}
     daemon.start()
     assert daemon.outcome(job_id)["status"] == "completed"
     assert daemon.event(job_id, "requeued")["data"]["why"] == "recovery"

@@ -9,12 +9,14 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from actors.ffmpeg.child import Child, end_by_force, is_unlocked, kill_strays
-from actors.ffmpeg.processes import LOCK_FD, is_of_run, living, parse_stat, process
-from actors.ffmpeg.workspace import Workspace
+from actors.ffmpeg.processes import LOCK_FD, is_of_run, living, process
+from actors.ffmpeg.workspace import Noted, Workspace
 from tests.support.processes import eventually
 from tests.support.wire import PATIENCE
 
@@ -324,39 +326,46 @@ def test_one_that_runs_is_adopted_and_obeys(spawn: Spawn, workspace: Workspace) 
     adopted.close()
 
 
-def with_field(place: int, value: str) -> Callable[[str], str]:
-    """Puts another value into the shim's note: the boot id, then the fields of /proc/<pid>/stat."""
+def rewrite(workspace: Workspace, change: Callable[[str], str]) -> None:
+    """Change the note of the child, in its place."""
+    record = workspace.record.read_text()
+    note = next(line for line in record.split("\n") if line.startswith("child "))
+    workspace.record.write_text(record.replace(note + "\n", change(note + "\n")))
 
-    def change(note: str) -> str:
-        fields = note.split(" ")
-        fields[place] = value
-        return " ".join(fields)
 
-    return change
+@pytest.mark.parametrize(
+    "other", [{"boot_id": "00000000-0000-0000-0000-000000000000"}, {"pid": 4194304}, {"start": 123}], ids=str
+)
+def test_one_that_is_not_proved_to_be_ours_is_not_adopted_and_left_alone(
+    spawn: Spawn, workspace: Workspace, other: dict[str, Any]
+) -> None:
+    child = spawn(READY + FOR_EVER)
+    await_ready(child)
+    noted = workspace.noted("child", Noted)
+    assert noted is not None
+    workspace.note("child", msgspec.structs.replace(noted, **other))
+    assert Child.adopt(workspace) is None
+    assert child.has_ended() is False
 
 
 @pytest.mark.parametrize(
     "change",
-    [
-        with_field(0, "00000000-0000-0000-0000-000000000000"),
-        with_field(1, "4194304"),
-        with_field(22, "123"),
-        lambda note: note[:60],
-        lambda note: note.partition("\n")[0],
-        lambda _note: "",
-    ],
-    ids=["another boot", "a pid that nobody has", "another start", "part of a note", "all but its end", "no word"],
+    [lambda note: note[:30], lambda note: note.partition("\n")[0], lambda _note: ""],
+    ids=["part of a note", "all but its end", "no word"],
 )
-def test_one_that_is_not_proved_to_be_ours_is_not_adopted_and_left_alone(
+def test_one_that_no_daemon_had_the_time_to_note_is_known_by_its_lock(
     spawn: Spawn, workspace: Workspace, change: Callable[[str], str]
 ) -> None:
-    child = spawn(READY + FOR_EVER)
+    child = spawn(f"sh -c '{FOR_EVER}' & {READY}{FOR_EVER}")
     await_ready(child)
-    note = workspace.pid.read_text()
-    assert note.split(" ")[22] == str(parse_stat(note.partition(" ")[2]).start)
-    workspace.pid.write_text(change(note))
-    assert Child.adopt(workspace) is None
-    assert child.has_ended() is False
+    noted = workspace.noted("child", Noted)
+    rewrite(workspace, change)
+    assert workspace.noted("child", Noted) is None
+    adopted = Child.adopt(workspace)
+    assert adopted is not None
+    assert adopted.pid == child.pid
+    assert workspace.noted("child", Noted) == noted
+    adopted.close()
 
 
 def test_without_a_note_nobody_is_adopted(workspace: Workspace) -> None:
@@ -380,7 +389,7 @@ def swept(child: Child) -> bool:
 
 def members(workspace: Workspace) -> list[int]:
     """Who is of the run, by its folder or its lock."""
-    return [stat.pid for stat in living() if is_of_run(stat.pid, workspace.folder, workspace.lock)]
+    return [stat.pid for stat in living() if is_of_run(stat.pid, workspace.folder, workspace.record)]
 
 
 def test_what_a_dead_shim_has_left_is_found_wherever_it_went_and_ended(spawn: Spawn, workspace: Workspace) -> None:
@@ -415,23 +424,23 @@ def test_one_that_closed_everything_and_went_away_is_still_of_the_group(spawn: S
     eventually(lambda: swept(child), "nothing of the group is left")
 
 
-def test_a_shim_that_has_not_yet_said_who_it_is_counts(spawn: Spawn, workspace: Workspace) -> None:
-    """The daemon may die in the instant after the spawn; the lock is held from before the shim's first word."""
+def test_a_shim_that_is_not_noted_counts(spawn: Spawn, workspace: Workspace) -> None:
+    """The daemon may die in the instant after the spawn; the lock is held from before that."""
     child = spawn(READY + FOR_EVER)
     await_ready(child)
-    workspace.pid.write_text("")
-    assert Child.adopt(workspace) is None
+    rewrite(workspace, lambda _note: "")
     assert kill_strays(workspace) is True
     await_end(child)
 
 
 def test_a_full_disk_hides_neither_who_runs_nor_how_it_ended(spawn: Spawn, workspace: Workspace) -> None:
-    """The shim writes over room that is there: no file of its grows, or is cut first."""
-    before = {file: file.stat() for file in (workspace.pid, workspace.exit)}
+    """Both are written over room that is there: no file grows, or is cut first."""
+    before = workspace.record.stat()
     assert ended(spawn("exit 7")) == 7
-    assert workspace.noted() is not None
-    for file, stat in before.items():
-        assert (file.stat().st_size, file.stat().st_ino) == (stat.st_size, stat.st_ino)
+    assert workspace.noted("child", Noted) is not None
+    assert workspace.exit_status() == 7
+    after = workspace.record.stat()
+    assert (after.st_size, after.st_blocks, after.st_ino) == (before.st_size, before.st_blocks, before.st_ino)
 
 
 def test_to_kill_one_that_has_gone_is_no_error(spawn: Spawn, workspace: Workspace) -> None:

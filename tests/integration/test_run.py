@@ -93,7 +93,10 @@ def facts(run: Run) -> Facts:
     """Start FFmpeg, wait for its end and that of its probe; the proof."""
     found = verdict(run)
     assert found is Verdict.DONE, run.explain(run.exit_status())
-    run.start_probe().wait(PATIENCE)
+    probe = run.start_probe()
+    assert probe is not None
+    probe.wait(PATIENCE)
+    run.end_probe()
     return run.prove()
 
 
@@ -224,6 +227,7 @@ def test_a_probe_that_hangs_is_ended(runs: Runs, tmp_path: Path) -> None:
     run.workspace.stderr.touch()
     run.partial.write_bytes(b"x")
     probe = run.start_probe()
+    assert probe is not None
     run.end_probe()
     assert probe.returncode is not None
 

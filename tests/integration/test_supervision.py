@@ -20,9 +20,10 @@ from actors.supervisor import RESTARTS
 from bus.client import Client
 from bus.errors import NoDaemon
 from bus.messages import Event, JobView
+from tests.support.daemon import child_note
 from tests.support.jobs import lasting, quick
 from tests.support.processes import eventually
-from tests.support.wire import PATIENCE, new_id
+from tests.support.wire import PATIENCE, Map, new_id
 
 NONSENSE = {"type": "Nonsense"}
 """Mail that no actor of ours understands: it dies of it."""
@@ -62,15 +63,10 @@ class Alive:
         """Its exit status, once it has ended."""
         return self._status.result(PATIENCE)
 
-    def note(self, job_id: str) -> str:
-        """What the shim of a job's first run noted of itself, once it has."""
-        file = self.data / "work" / job_id / "1-0/pid"
-
-        def whole() -> str:
-            line, newline, _ = file.read_text().partition("\n") if file.exists() else ("", "", "")
-            return line if newline else ""
-
-        return eventually(whole, "the shim's note")
+    def note(self, job_id: str) -> Map | None:
+        """What is noted of the child of a job's first run, once it is."""
+        record = self.data / "work" / job_id / "1-0/record"
+        return eventually(lambda: child_note(record), "a note of the child")
 
     def close(self) -> None:
         if not self._status.done():

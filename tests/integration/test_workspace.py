@@ -7,7 +7,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from actors.ffmpeg.workspace import HEAD_BYTES, SLACK_BYTES, TAIL_BYTES, Workspace, read_log, read_log_from
+from actors.ffmpeg.workspace import (
+    HEAD_BYTES,
+    RECORD_BYTES,
+    SLACK_BYTES,
+    TAIL_BYTES,
+    Noted,
+    Workspace,
+    read_log,
+    read_log_from,
+)
 from bus.limits import MAX_LOG_BYTES
 
 MEBIBYTE = 1024 * 1024
@@ -41,7 +50,7 @@ def test_each_run_of_each_output_has_a_folder_of_its_own_for_the_daemon_alone(
     assert workspace.folder == tmp_path / "job/3-1"
     assert stat.S_IMODE(workspace.folder.stat().st_mode) == 0o700
     assert stat.S_ISFIFO(workspace.stdin.stat().st_mode)
-    assert (workspace.noted(), workspace.exit_status()) == (None, None)
+    assert (workspace.noted("child", Noted), workspace.exit_status()) == (None, None)
     assert workspace.noted_partial() == PARTIAL
 
 
@@ -57,14 +66,44 @@ def test_what_is_not_there_is_no_error_to_remove(workspace: Workspace) -> None:
     assert not workspace.folder.exists()
 
 
-def test_a_proof_is_there_whole_or_not_at_all(workspace: Workspace) -> None:
-    class Note(msgspec.Struct):
-        text: str
+class Note(msgspec.Struct):
+    text: str
 
-    for text in ("first", "second"):
-        workspace.save_proof(Note(text))
-        assert msgspec.json.decode(workspace.proof.read_bytes(), type=Note).text == text
-    assert not list(workspace.folder.glob("*.new"))
+
+@pytest.mark.parametrize("text", ["words", "two\nlines \0 and more", "x" * 3 * RECORD_BYTES, ""])
+def test_a_note_is_there_whole_or_not_at_all(workspace: Workspace, text: str) -> None:
+    """However much of it is on disk; and those before it stay."""
+    workspace.note("fault", Note("before"))
+    workspace.note("proof", Note(text), sync=True)
+    whole = workspace.record.read_bytes()
+    assert workspace.noted("proof", Note) == Note(text)
+    start = whole.index(b"proof")
+    for end in range(start, start + len(whole[start:].rstrip(b"\0")), 97):
+        workspace.record.write_bytes(whole[:end].ljust(len(whole), b"\0"))
+        assert workspace.noted("proof", Note) is None
+        assert workspace.noted("fault", Note) == Note("before")
+        workspace.note("proof", Note("again"))
+        assert workspace.noted("proof", Note) == Note("again"), "a torn one is in nobody's way"
+    assert workspace.noted_partial() == PARTIAL
+
+
+def test_the_last_note_of_a_name_counts_and_the_shims_is_beside_them(workspace: Workspace) -> None:
+    for number in range(200):
+        workspace.note("fault", Note(str(number)))
+    with workspace.record.open("r+b") as file:
+        file.write(b"exit 3\n")
+    workspace.note("fault", Note("last"))
+    assert workspace.noted("fault", Note) == Note("last")
+    assert (workspace.exit_status(), workspace.noted_partial()) == (3, PARTIAL)
+
+
+def test_a_record_has_its_room_from_the_start(workspace: Workspace) -> None:
+    before = workspace.record.stat()
+    workspace.note("child", Noted("0a2b", 4711, 12345678))
+    workspace.note("proof", Note("x" * 1000), sync=True)
+    after = workspace.record.stat()
+    assert (after.st_size, after.st_blocks) == (before.st_size, before.st_blocks)
+    assert before.st_size == RECORD_BYTES
 
 
 # ---------------------------------------------------------------- what the child says

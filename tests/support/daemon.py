@@ -19,7 +19,6 @@ from tests.support.processes import (
     eventually,
     group_members,
     kill_all,
-    parse_stat,
     process,
 )
 from tests.support.wire import PATIENCE, Dealer, Listener, Map
@@ -65,15 +64,17 @@ class Child(NamedTuple):
         return group_members(self.shim.pid)
 
 
-def running_child(pid_file: Path) -> Child | None:
-    """The child whose shim noted itself in `pid_file`, None where it has not begun or has ended."""
-    try:
-        line, newline, _ = pid_file.read_text().partition("\n")
-    except FileNotFoundError:
-        return None
-    noted = parse_stat(line.partition(" ")[2]) if newline else None
-    shim = process(noted.pid) if noted else None
-    if noted is None or shim is None or shim.started != noted.started:
+def child_note(record: Path) -> Map | None:
+    """What the record of a run says of its child (`boot_id`, `pid`, `start`), None where it says nothing yet."""
+    found = re.search(r"^child (\{.*\})$", record.read_text(), re.MULTILINE) if record.exists() else None
+    return json.loads(found[1]) if found else None
+
+
+def running_child(record: Path) -> Child | None:
+    """The child that a run's record speaks of, None where it has not begun or has ended."""
+    noted = child_note(record)
+    shim = process(noted["pid"]) if noted else None
+    if noted is None or shim is None or shim.started != noted["start"]:
         return None
     others = [one for one in group_members(shim.pid) if one.pid != shim.pid]
     return Child(shim, min(others, key=lambda one: one.pid)) if others else None
@@ -360,7 +361,7 @@ class Daemon:
         found = {}
         for folder in sorted((self.data / "work").iterdir()):
             with suppress(FileNotFoundError):  # the job is deleted in this moment
-                for child in filter(None, map(running_child, folder.glob("*/pid"))):
+                for child in filter(None, map(running_child, folder.glob("*/record"))):
                     found[folder.name] = child
         return found
 
@@ -368,7 +369,7 @@ class Daemon:
         """The child that now works for a job."""
 
         def look() -> Child | None:
-            found = map(running_child, sorted((self.data / "work" / job_id).glob("*/pid")))
+            found = map(running_child, sorted((self.data / "work" / job_id).glob("*/record")))
             return next((child for child in found if child is not None), None)
 
         found = eventually(look, f"a child of job {job_id}")

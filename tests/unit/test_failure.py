@@ -88,7 +88,7 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Judge:
     workspace = Workspace(tmp_path_factory.mktemp("work"))
 
     def explained(status: int, said: str) -> ErrorView:
-        workspace.exit.write_text(f"{status}\n")
+        workspace.record.write_text(f"exit {status}\n")
         return explain(exit_status(workspace), said)
 
     return explained
