@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from actors.jobs.database import FILE_NAME, StoreUnusable, check, connect, damaged, is_damage, unavailable
 from actors.jobs.model import Job, Output
@@ -17,12 +17,11 @@ from actors.jobs.sql import encode_optional, inserts, job_row, load_job, looks_u
 from actors.jobs.states import is_active
 from bus.codec import decode_event
 
-AT_ONCE = 32
-"""Keys that one statement looks up. Each gives up the interpreter's lock, and may have to wait for it: of small ones
-that costs more than their work."""
+T = TypeVar("T")
 
-ROWS_AT_ONCE = (128, 32, 8, 1)
-"""Rows that one statement inserts, of which there are so many kinds: for the same reason."""
+AT_ONCE = (128, 32, 8, 1)
+"""Rows that one statement inserts, or keys that one looks up: there are so many of each. A statement gives up the
+interpreter's lock, and may have to wait for it; of small ones that costs more than their work."""
 
 CACHE_KIB = 16 * 1024
 """Memory for pages of the file. A turn of MAX_BATCH submits changes 3 MB of them: with SQLite's own 2 MB it wrote some
@@ -140,19 +139,14 @@ class Store:
 
     def _insert(self, name: str, rows: Sequence[tuple[Any, ...]]) -> None:
         """Insert rows in few statements."""
-        at = 0
-        for count in ROWS_AT_ONCE:
-            while at + count <= len(rows):
-                self._connection.execute(inserts(name, count), tuple(chain.from_iterable(rows[at : at + count])))
-                at += count
+        for some in _pieces(rows):
+            self._connection.execute(inserts(name, len(some)), tuple(chain.from_iterable(some)))
 
     def _look_up(self, name: str, keys: Sequence[str], *first: str) -> Iterator[tuple[Any, ...]]:
         """The rows of a statement with `IN (?)`, for any number of keys."""
         self._write_added()
-        for at in range(0, len(keys), AT_ONCE):
-            some = [*keys[at : at + AT_ONCE]]
-            some += some[-1:] * (AT_ONCE - len(some))  # the same statement, however many
-            yield from self._connection.execute(looks_up(name, AT_ONCE), (*first, *some)).fetchall()
+        for some in _pieces(keys):
+            yield from self._connection.execute(looks_up(name, len(some)), (*first, *some)).fetchall()
 
     def _one(self, name: str, *values: Any) -> Any:
         row = self._execute(name, *values).fetchone()
@@ -358,3 +352,12 @@ class Store:
     def unknown(self, ids: list[str]) -> list[str]:
         """Those of `ids` that are no job's."""
         return [job_id for job_id in ids if self._one("job_ids", job_id) is None]
+
+
+def _pieces(things: Sequence[T]) -> Iterator[Sequence[T]]:
+    """All of them in their order, as many at once as a statement takes."""
+    at = 0
+    for count in AT_ONCE:
+        while at + count <= len(things):
+            yield things[at : at + count]
+            at += count

@@ -68,7 +68,10 @@ class Bench:
 
     @contextmanager
     def taking_part(self, cls: type[Peer], program: Path, workers: int) -> Iterator[Peer]:
-        """One of those who take part, started; afterwards nothing of it is left."""
+        """One of those who take part, started; afterwards nothing of it runs.
+
+        Its files stay to the end: for minutes an ext4 that has removed many is slow to make new ones.
+        """
         peer = self.make(cls, program)
         try:
             try:
@@ -77,7 +80,7 @@ class Bench:
             finally:
                 peer.stop()
         finally:
-            clear(peer.folder)
+            kill_all(descendants_of(peer.folder))
 
     def each(
         self, classes: Sequence[type[Peer]], measure: Callable[[type[Peer]], T]

@@ -25,6 +25,8 @@ REPOSITORY = Path(__file__).parents[2]
 FSYNCS = 300
 """Enough for a p50; 0.3 s on a disk that takes a millisecond."""
 
+NEW_FILES = 100
+
 FSYNC_BYTES = 4096
 """A page, which is what a small commit adds to SQLite's log."""
 
@@ -101,6 +103,16 @@ def fdatasync_p50(folder: Path) -> float:
     return clock.spread().p50
 
 
+def new_file_p50(folder: Path) -> float:
+    """What it takes to make a file in a new folder: 20 us, or 500 on an ext4 that has just removed many."""
+    clock = Clock()
+    fresh = Path(tempfile.mkdtemp(dir=folder))
+    for number in range(NEW_FILES):
+        with clock.one():
+            (fresh / str(number)).touch()
+    return clock.spread().p50
+
+
 def machine(folder: Path, ffmpeg: Path) -> Map:
     """What the numbers belong to; `folder` is where the data folders are."""
     cpu = [
@@ -116,6 +128,7 @@ def machine(folder: Path, ffmpeg: Path) -> Map:
         "kernel": platform.release(),
         "file_system": file_system(folder),
         "fdatasync_p50_ms": round(fdatasync_p50(folder) * 1000, 3),
+        "new_file_p50_ms": round(new_file_p50(folder) * 1000, 3),
         "load_before": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,

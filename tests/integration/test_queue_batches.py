@@ -127,7 +127,7 @@ def test_a_refusal_that_says_to_try_again_is_not_remembered(counter: Counter) ->
     assert counter.ask("submit", id=command_id, job=spec)["ok"]
 
 
-@pytest.mark.parametrize("many", [1, AT_ONCE - 1, AT_ONCE, 2 * AT_ONCE + 1])
+@pytest.mark.parametrize("many", [1, AT_ONCE[1] - 1, AT_ONCE[0], sum(AT_ONCE) + 1])
 def test_a_turn_of_any_size_is_stored_whole_and_remembered_whole(counter: Counter, many: int) -> None:
     requests = [counter.request("submit", job=counter.spec(2)) for _ in range(many)]
     counter.turn(*requests)

@@ -148,6 +148,6 @@ def _overhead(
         notes=[
             "Rushes from the first submit to the last `job.completed` heard, every change and event on disk; "
             "a peer to the last child's beginning",
-            'the jobs say `verify: "none"`; every output is still synced and opened once',
+            'the jobs say `verify: "none"`; every output is still synced',
         ],
     )
