@@ -135,6 +135,8 @@ class BusActor(pykka.ThreadingActor):
     def on_receive(self, message: list[Request | bytes]) -> None:
         """Take these messages and all that wait behind them as one batch."""
         batch = [*message]
+        if not self._is_told_to_stop:
+            self.hub.feed(self.address)
         while len(batch) < MAX_BATCH and not self._is_told_to_stop and not self.actor_inbox.empty():
             following = self.actor_inbox.get()
             if not isinstance(following.message, list):
@@ -145,7 +147,7 @@ class BusActor(pykka.ThreadingActor):
                 break
             batch += following.message
         self.inbox.taken(batch)
-        self.hub.feed(self.address)
+        self.hub.wake(self.address)
         self.receive([self._open(one) for one in batch])
         self.outbox.flush()
 

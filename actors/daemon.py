@@ -56,8 +56,8 @@ GARBAGE_OBJECTS = 50_000
 """New containers between two looks for cycles of garbage: some MB. At Python's own 700 the looks took a tenth of a busy
 daemon's time."""
 
-WINDOWS = {ARCHIVE: 4, ADMISSION: 16, JANITOR: 1}
-"""Commands in the inbox of an actor that works at each by itself: a `list` may take it 50 ms, a slow disk longer."""
+TURNS = {ARCHIVE: 4, ADMISSION: 16, JANITOR: 1}
+"""Commands that an actor takes at once which works at each by itself: a `list` may take 50 ms, a slow disk longer."""
 
 LOCK_FILE = "lock"
 
@@ -141,7 +141,7 @@ class Daemon:
         store = open_store(data, CHECK_SECONDS)  # one that cannot be used is told of here
         store.close()
         guard = Guard(config.roles, config.default_role)
-        self._hub = Hub(config.bus, route, guard, self._notice, self._failed, WINDOWS)
+        self._hub = Hub(config.bus, route, guard, self._notice, self._failed, TURNS)
         self._watcher = Watcher(self._hub, self._failed)
         self._queue_settings = QueueSettings(
             data=data,

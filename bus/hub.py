@@ -85,7 +85,7 @@ class Hub:
         guard: who may send what.
         notice: called from the hub's thread with an event name and its keys, for the log.
         failed: called from the hub's thread when it dies of an error.
-        windows: how many commands stand in an actor's own inbox, see `Anteroom`.
+        turns: how many commands an actor takes at once, see `Anteroom`.
 
     Raises:
         BadAddress: the address cannot be used, or another daemon holds it.
@@ -99,7 +99,7 @@ class Hub:
         guard: auth.Guard,
         notice: Callable[[str, Mapping[str, Any]], None],
         failed: Callable[[BaseException], None],
-        windows: Mapping[str, int] | None = None,
+        turns: Mapping[str, int] | None = None,
     ) -> None:
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._route = route
@@ -109,7 +109,7 @@ class Hub:
         self._inboxes: dict[str, Inbox] = {}
         self._lock_fd: int | None = None
         self._files: list[Path] = []
-        self._anteroom = Anteroom(self._inboxes, windows or {})
+        self._anteroom = Anteroom(self._inboxes, turns or {})
         self._replies = Replies(REPLIES_BYTES, ALL_REPLIES_BYTES)
         self._dropped: Counter[str] = Counter()  # replies not yet told of, by why
         self._tell_at = 0.0
@@ -151,8 +151,12 @@ class Hub:
         return self._anteroom.take(address, requests, Bounds(MAX_INBOX, MAX_INBOX_BYTES))
 
     def feed(self, address: str) -> None:
-        """Hand over more of what waits for an actor, which has taken what it had. Any thread."""
+        """Hand over what waits for an actor, whose turn begins. Any thread."""
         self._anteroom.feed(address)
+
+    def wake(self, address: str) -> None:
+        """See that an actor, which has taken what it had, has another turn where more waits for it. Any thread."""
+        self._anteroom.wake(address)
 
     def post(self, address: str, mail: bytes) -> None:
         """Deliver mail at once, for one who has no outbox. Any thread."""

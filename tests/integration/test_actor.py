@@ -11,6 +11,7 @@ from actors.base import MAX_BATCH, BusActor
 from actors.mail import Tick
 from bus import codec
 from bus import messages as m
+from bus.anteroom import SHARED_TURN, TURN
 from bus.inbox import Pending, Request
 from tests.integration.parts import Switchboard
 from tests.support.wire import PATIENCE
@@ -20,20 +21,27 @@ TICK = codec.encode(Tick(what="now"))
 
 
 class Slow(BusActor):
-    """Notes its batches; each waits to be let go on."""
+    """Notes its batches, and whose commands were in them; each waits to be let go on."""
 
     reads = Tick
 
     def __init__(self, hub: Any) -> None:
         super().__init__(hub, ADDRESS)
         self.batches: list[int] = []
+        self.clients: list[list[bytes]] = []
         self.at_work = threading.Semaphore(0)
         self.goes_on = threading.Semaphore(0)
 
     def receive(self, messages: Sequence[Any]) -> None:
         self.batches.append(len(messages))
+        self.clients.append([message.envelope[0] for message in messages if isinstance(message, Request)])
         self.at_work.release()
         assert self.goes_on.acquire(timeout=PATIENCE)
+
+    def next_turn(self) -> None:
+        """Let the batch go on, and wait for the next."""
+        self.goes_on.release()
+        assert self.at_work.acquire(timeout=PATIENCE)
 
 
 @pytest.fixture
@@ -45,13 +53,13 @@ def slow(switchboard: Switchboard) -> Iterator[Slow]:
     actor.inbox.put(TICK)
     assert actor.at_work.acquire(timeout=PATIENCE)
     yield actor
-    for _ in range(100):
+    for _ in range(1000):
         actor.goes_on.release()
     ref.stop(timeout=PATIENCE)
 
 
-def request(number: int) -> Request:
-    return Request(m.Status(id=str(number)), "ada", (b"peer",), size=10)
+def request(number: int, client: bytes = b"peer") -> Request:
+    return Request(m.Status(id=str(number)), "ada", (client,), size=10)
 
 
 def test_what_piles_up_is_one_batch_and_is_counted_until_it_is_taken(slow: Slow) -> None:
@@ -59,8 +67,7 @@ def test_what_piles_up_is_one_batch_and_is_counted_until_it_is_taken(slow: Slow)
     slow.inbox.put(TICK)
     slow.inbox.put(request(3))
     assert slow.inbox.pending() == Pending(3, 30), "mail is not counted"
-    slow.goes_on.release()
-    assert slow.at_work.acquire(timeout=PATIENCE)
+    slow.next_turn()
     assert slow.batches == [1, 4]
     assert slow.inbox.pending() == Pending(0, 0)
 
@@ -69,9 +76,32 @@ def test_a_batch_ends(slow: Slow) -> None:
     for _ in range(MAX_BATCH + 10):
         slow.inbox.put(TICK)
     for _ in range(2):
-        slow.goes_on.release()
-        assert slow.at_work.acquire(timeout=PATIENCE)
+        slow.next_turn()
     assert slow.batches == [1, MAX_BATCH, 10]
+
+
+def test_one_who_is_alone_has_large_turns_until_another_comes_who_is_in_the_next(
+    switchboard: Switchboard, slow: Slow
+) -> None:
+    hub = switchboard.hub
+    hub.hand_over(ADDRESS, *map(request, range(3 * TURN)))
+    slow.next_turn()
+    assert len(slow.clients[-1]) == TURN
+    hub.hand_over(ADDRESS, request(0, b"other"))
+    slow.next_turn()
+    assert b"other" in slow.clients[-1]
+    assert len(slow.clients[-1]) == SHARED_TURN
+    slow.next_turn()
+    assert len(slow.clients[-1]) == SHARED_TURN
+
+
+def test_nothing_is_left_waiting_when_nobody_sends_any_more(switchboard: Switchboard, slow: Slow) -> None:
+    many = 2 * TURN + SHARED_TURN
+    for client in (b"one", b"two"):
+        switchboard.hub.hand_over(ADDRESS, *(request(number, client) for number in range(many // 2)))
+    while sum(map(len, slow.clients)) < many:
+        slow.next_turn()
+    assert slow.inbox.pending() == Pending(0, 0)
 
 
 def test_it_ends_when_it_is_told_to_however_much_stands_before_and_behind(slow: Slow) -> None:
