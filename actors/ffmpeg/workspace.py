@@ -73,7 +73,8 @@ class Workspace:
 
         Raises OSError.
         """
-        self.folder.mkdir(parents=True, mode=0o700)
+        self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700)
         first = bytes(SHIM_BYTES) + _note("partial", str(partial))
         self.record.write_bytes(first.ljust(RECORD_BYTES, b"\0"))
         os.mkfifo(self.stdin, 0o600)

@@ -1,5 +1,6 @@
 """Keeps the store usable: on a full disk it gives up its reserve, and after a failure it opens the store anew."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,11 @@ SMALL = (m.Cancel, m.Delete, m.Drain, m.Resume, m.Shutdown)
 
 SHORT_BYTES = RESERVE_BYTES // 2
 """A disk with less is full: SQLite needs 32 KiB to open a store, a transaction some more, a child its work folder."""
+
+
+PLENTY_BYTES = 256 * 1024 * 1024
+PLENTY_SECONDS = 0.05
+"""A disk that has so much is not full so soon: it would have to take 5 GB a second."""
 
 
 def open_store(data: Path, check_seconds: float | None = None) -> Store:
@@ -62,6 +68,7 @@ class Keeper:
         self._reserve = Reserve(data / RESERVE_FILE)
         self._must_reopen = False
         self.is_full = False
+        self._look_again_at = 0.0
         self.store = open_store(data)
         if not self._reserve.take():
             self.begin_full()
@@ -115,7 +122,8 @@ class Keeper:
         """See whether the disk has filled up, or has room again.
 
         The store alone would notice late: its log is written over and over, and needs no room while what runs, and
-        the work folder of what is to be started next, do. So the disk is asked before each turn: some 2 µs.
+        the work folder of what is to be started next, do. So the disk is asked before each turn, unless it has just had
+        plenty: that takes 5 to 20 µs.
         """
         if self.is_full:
             if self._reserve.take():
@@ -125,10 +133,16 @@ class Keeper:
             self.begin_full()
 
     def _is_short(self) -> bool:
+        now = time.monotonic()
+        if now < self._look_again_at:
+            return False
         try:
-            return free_bytes(self._data) < SHORT_BYTES
+            free = free_bytes(self._data)
         except OSError:
             return False  # the next transaction tells what is wrong
+        if free > PLENTY_BYTES:
+            self._look_again_at = now + PLENTY_SECONDS
+        return free < SHORT_BYTES
 
     def can_afford(self, command: m.AnyCommand) -> bool:
         """True where there is room for a command."""
