@@ -5,9 +5,9 @@
 
 import contextlib
 import logging
+import queue
 import sys
 import threading
-from collections import deque
 from collections.abc import MutableMapping
 from datetime import UTC, datetime
 from typing import Any, Literal, TextIO, cast
@@ -66,8 +66,8 @@ CATALOGUE: dict[str, str] = {
 MAX_WAITING_LINES = 10_000
 """Lines that wait for a slow terminal or pipe: some megabytes, some seconds of a flood."""
 
-GATHER_SECONDS = 0.01
-"""How long a line may wait for others to be written with it: to wake a thread for each costs more than the lines do."""
+LINES_AT_ONCE = 100
+"""Lines written together where more wait: a write each would cost more than they do."""
 
 CLOSE_SECONDS = 1.0
 """What the last lines may take at the end."""
@@ -104,42 +104,38 @@ class Writer:
     """
 
     def __init__(self) -> None:
-        self._lines: deque[str] = deque()
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._dropped = 0
-        self._has_lines = threading.Event()
-        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
 
     def write(self, text: str) -> None:
         """Take a line, or drop it."""
-        if len(self._lines) < MAX_WAITING_LINES:
-            self._lines.append(text)
+        if self._lines.qsize() < MAX_WAITING_LINES:
+            self._lines.put(text)
         else:
             self._dropped += 1  # a race may lose a count; the line says "some", not a sum to be relied on
-        if not self._has_lines.is_set():
-            self._has_lines.set()
 
     def flush(self) -> None:
         """There is nothing to hand on: the thread does."""
 
     def close(self) -> None:
         """Write what waits, as far as the stream takes it within a moment."""
-        self._closing.set()
-        self._has_lines.set()
+        self._lines.put(None)
         self._thread.join(CLOSE_SECONDS)
 
     def _run(self) -> None:
         log = logger(actor="main")
-        while not (self._closing.is_set() and not self._lines):
-            self._has_lines.wait()
-            self._closing.wait(GATHER_SECONDS)
-            self._has_lines.clear()
-            lines = [self._lines.popleft() for _ in range(len(self._lines))]
+        goes_on = True
+        while goes_on:
+            lines = [self._lines.get()]
+            while not self._lines.empty() and len(lines) < LINES_AT_ONCE:
+                lines.append(self._lines.get())
+            goes_on = None not in lines
             with contextlib.suppress(OSError, ValueError):
-                sys.stderr.write("".join(lines))
+                sys.stderr.write("".join(filter(None, lines)))
                 sys.stderr.flush()
-            if self._dropped and len(self._lines) < MAX_WAITING_LINES:
+            if self._dropped and self._lines.qsize() < MAX_WAITING_LINES:
                 dropped, self._dropped = self._dropped, 0
                 log.warning("log_lines_dropped", lines=dropped)
 
