@@ -187,16 +187,23 @@ def pipeline(bus: str) -> Iterator[Pipe]:
 
 
 def hearing(bus: str, topic: str) -> "zmq.Socket[bytes]":
-    """A subscriber that hears all from now on: it has heard a heartbeat. To be closed."""
+    """A subscriber that hears all from now on. To be closed."""
+    return all_hearing(bus, topic, 1)[0]
+
+
+def all_hearing(bus: str, topic: str, count: int) -> "list[zmq.Socket[bytes]]":
+    """So many of them: each has heard a heartbeat, of which there is one a second."""
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
-    socket = context.socket(zmq.SUB)
-    socket.linger = socket.rcvhwm = 0
-    socket.subscribe(topic.encode())
-    socket.subscribe(HEARTBEAT)
-    socket.connect(sockets_of(bus)[1])
-    while next_topic(socket) != HEARTBEAT:
-        pass
-    return socket
+    sockets = [context.socket(zmq.SUB) for _ in range(count)]
+    for socket in sockets:
+        socket.linger = socket.rcvhwm = 0
+        socket.subscribe(topic.encode())
+        socket.subscribe(HEARTBEAT)
+        socket.connect(sockets_of(bus)[1])
+    for socket in sockets:
+        while next_topic(socket) != HEARTBEAT:
+            pass
+    return sockets
 
 
 def next_topic(socket: "zmq.Socket[bytes]") -> bytes:

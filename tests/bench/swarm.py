@@ -16,7 +16,7 @@ from pathlib import Path
 import zmq
 
 from tests.bench.measure import REPOSITORY
-from tests.bench.ours import hearing, pipeline, submits
+from tests.bench.ours import all_hearing, pipeline, submits
 from tests.bench.stub import commands
 from tests.support.wire import Map, sockets_of
 
@@ -92,7 +92,7 @@ def ready() -> None:
 
 def listen(bus: str, count: int) -> None:
     """So many subscribers to all jobs; counts what each of them gets."""
-    sockets = [hearing(bus, "job.") for _ in range(count)]
+    sockets = all_hearing(bus, "job.", count)
     for socket in sockets:
         socket.unsubscribe(b"daemon.heartbeat")
     heard = dict.fromkeys(sockets, 0)
