@@ -3,6 +3,7 @@
 import re as regex
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from typing import Any, TypeVar
 
 import msgpack
@@ -31,8 +32,6 @@ class Undecodable(ValueError):
 
 USUAL = regex.compile(rb"[\x80-\x8f](?:\xa4type[\xa0-\xbf][a-z]+)?\xa1v\x01")
 """How the map of most commands begins: `v` is there, and 1. What is right in it is decoded in a quarter of the time."""
-
-_decode_usual: Callable[[bytes | memoryview], AnyCommand] = msgspec.msgpack.Decoder(AnyCommand).decode
 
 encode: Callable[[Any], bytes] = msgspec.msgpack.Encoder().encode
 """Any struct of ours, or plain data, as msgpack. Any thread."""
@@ -76,11 +75,17 @@ def decode_command(body: bytes | memoryview) -> tuple[str | None, AnyCommand | C
         return None, TooLarge(f"the body has {len(body)} bytes; at most {limits.MAX_BODY_BYTES} are taken", limit)
     if USUAL.match(body):
         with suppress(msgspec.MsgspecError, CommandRefused, UnicodeDecodeError, RecursionError):
-            command = _decode_usual(body)
+            command = _usual().decode(body)
             if isinstance(command, Boost):
                 _check_boost(command)
             return command.id, command
     return decode_any(body)  # which says what is wrong
+
+
+@cache
+def _usual() -> "msgspec.msgpack.Decoder[AnyCommand]":
+    """Made when it is needed, for it takes milliseconds, and a client never needs it."""
+    return msgspec.msgpack.Decoder(AnyCommand)
 
 
 def decode_any(body: bytes | memoryview) -> tuple[str | None, AnyCommand | CommandRefused]:

@@ -46,6 +46,11 @@ class Lines(Generic[T]):
     def __bool__(self) -> bool:
         return self.messages > 0
 
+    @property
+    def clients(self) -> int:
+        """How many have something in it."""
+        return len(self._lines)
+
     def put(self, client: bytes, one: T, bounds: Bounds) -> list[T]:
         """Take one; those that have to go for it, which may be itself."""
         line = self._lines.get(client)

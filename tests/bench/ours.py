@@ -159,18 +159,20 @@ class Pipe:
             pace()
             self.socket.send(body)
             self._under_way += 1
-            self.take(WINDOW - 1)
+            if self._under_way >= WINDOW:
+                self.take(WINDOW // 2)
         self.take(0)
 
     def take(self, most: int, *, wait: bool = True) -> None:
-        """Take the replies that are there, and wait until no more than `most` are outstanding."""
-        while self._under_way:
-            must = wait and self._under_way > most
-            if not must and not self.socket.poll(0):
+        """Take replies until no more than `most` are outstanding; without `wait` only those that are there."""
+        while self._under_way > most:
+            try:
+                body = self.socket.recv(0 if wait else zmq.NOBLOCK)
+            except zmq.Again:
+                if wait:
+                    raise TimeoutError(f"no reply within {PATIENCE_MS / 1000:g} s") from None
                 return
-            if must and not self.socket.poll(PATIENCE_MS):
-                raise TimeoutError(f"no reply within {PATIENCE_MS / 1000:g} s")
-            reply = msgpack.unpackb(self.socket.recv())
+            reply = msgpack.unpackb(body)
             assert reply["ok"] is True, f"refused: {reply['error']}"
             self.results.append(reply["result"])
             self._under_way -= 1
@@ -182,6 +184,7 @@ def pipeline(bus: str) -> Iterator[Pipe]:
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
     with context.socket(zmq.DEALER) as socket:
         socket.linger = socket.sndhwm = socket.rcvhwm = 0
+        socket.rcvtimeo = PATIENCE_MS
         socket.connect(sockets_of(bus)[0])
         yield Pipe(socket)
 

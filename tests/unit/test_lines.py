@@ -88,3 +88,13 @@ def test_nothing_is_lost_or_doubled_and_the_bounds_hold(steps: list[tuple[bytes 
         own = [one.number for one in left if one.client == client]
         assert own == sorted(own)
     assert (lines.messages, lines.size) == (0, 0)
+
+
+def test_it_knows_how_many_clients_wait() -> None:
+    lines: Lines[One] = Lines()
+    assert lines.clients == 0
+    for client in (b"a", b"b", b"a"):
+        put(lines, One(client, 1))
+    assert lines.clients == 2
+    assert [lines.next().client, lines.next().client] == [b"a", b"b"]
+    assert lines.clients == 1
