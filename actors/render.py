@@ -270,7 +270,7 @@ class Render(BusActor):
         status = run.exit_status()
         if run.child is not None:
             self.log.info("child_ended", output=run.index, pid=run.child.pid, exit_status=status)
-        verdict = run.verdict(was_asked=self._told_to is not None or self._fault is not None)
+        verdict = run.verdict(status, was_asked=self._told_to is not None or self._fault is not None)
         self._release(run)
         if verdict is Verdict.DONE:
             self._probe(run)

@@ -179,14 +179,15 @@ class Run:
 
     # ------------------------------------------------------------ after FFmpeg's end
 
-    def verdict(self, *, was_asked: bool = False) -> Verdict:
+    def verdict(self, status: int | None, *, was_asked: bool = False) -> Verdict:
         """What came of it. Status 0 is no proof: FFmpeg leaves it when it is done and when it obeys `q`.
 
         Args:
+            status: FFmpeg's, as `exit_status` gives it.
             was_asked: to stop. Where it was not, it need not have had the room to write its last report.
 
         """
-        if self.exit_status() != 0:
+        if status != 0:
             return Verdict.FAILED
         said = self.workspace.stderr_tail()
         if failure.STOPPED_BY_Q.search(said):

@@ -84,7 +84,7 @@ def verdict(run: Run) -> Verdict:
     child = run.start()
     await_end(child.pidfd)
     child.reap()
-    found = run.verdict()
+    found = run.verdict(run.exit_status())
     child.close()
     return found
 
@@ -189,7 +189,7 @@ def test_a_stop_that_was_obeyed_is_told_from_an_end(runs: Runs) -> None:
     await_end(child.pidfd)
     child.reap()
     assert run.exit_status() == 0
-    assert run.verdict() is Verdict.OBEYED
+    assert run.verdict(run.exit_status()) is Verdict.OBEYED
     child.close()
 
 
