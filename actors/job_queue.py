@@ -327,7 +327,7 @@ class Queue(BusActor):
             job_id, _, run = rest.partition(":")
             waits.over(turn, job_id, int(run))
         elif name == changes.OVERDUE and self._ledger.running:
-            turn.log("stop_overdue", level="warning", jobs=sorted(self._ledger.running))
+            turn.log("stop_overdue", jobs=sorted(self._ledger.running))
             self._ledger.is_overdue = True
 
     def _beat(self) -> None:

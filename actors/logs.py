@@ -1,11 +1,12 @@
-"""The daemon's log: one line for each thing that happened, with a name from this catalogue.
+"""The daemon's log: one line for each thing that happened, as the catalogue has it.
 
-`job_id`, `command_id`, `by` and `actor` stand in every line to which they apply.
+What users wrote cannot end a line, draw on a terminal, or bring a password into it.
 """
 
 import contextlib
 import logging
 import queue
+import re
 import sys
 import threading
 from collections.abc import MutableMapping
@@ -15,53 +16,17 @@ from typing import Any, Literal, TextIO, cast
 import msgspec
 import structlog
 
-CATALOGUE: dict[str, str] = {
-    # the daemon
-    "daemon_starting": "the process runs: version, pid, data folder, bus, slots",
-    "ffmpeg_found": "which FFmpeg will be used: path, version",
-    "daemon_ready": "commands are taken",
-    "daemon_stopping": "an ordered stop began: mode, by whom, by which signal",
-    "stop_overdue": "an ordered stop took too long; what still runs is left for the next daemon: jobs",
-    "daemon_stopped": "everything has ended in order: exit status",
-    "daemon_failed": "the daemon ends because it cannot go on: why",
-    "actor_died": "an actor ended with an error: address, error, traceback",
-    "actor_restarted": "it was started again: address, restarts within the window",
-    "restart_budget_spent": "too many restarts in too short a time; the daemon ends, its children run on",
-    # commands
-    "command_done": "it was carried out and is on disk: type, by, command_id, job_id",
-    "command_refused": "it was refused: type, by, command_id, code, message",
-    "command_failed": "a defect showed while it was handled; nothing was changed: traceback",
-    "connections_refused": "most descriptors are in use: whoever comes is cut off until some have left: limit",
-    "reply_dropped": "clients did not take replies: why, and how many since the last such line",
-    "store_unavailable": "a transaction could not be written, nothing of it was changed: error",
-    "store_reopened": "after the disk had failed, the store was opened anew and holds all that was acknowledged",
-    "store_full": "the disk of the data folder is full: only cancel, delete, drain, resume and shutdown are taken",
-    "store_has_room": "it has room again, and all commands are taken",
-    "store_damaged": "the store cannot be trusted; the daemon ends, its children run on: what to do",
-    "backup_made": "a copy of the store: path, size",
-    "backup_failed": "no copy of the store could be made: path, error",
-    # jobs
-    "job_started": "a job got a slot: run, attempt",
-    "output_started": "FFmpeg was started for an output: output, run",
-    "output_completed": "an output is proved and stands under its name: output, path, size, duration",
-    "child_signalled": "a rung of the stop ladder was taken: stage",
-    "job_completed": "all outputs are proved",
-    "job_failed": "a job failed: code, message, retryable",
-    "job_requeued": "a job waits again: why",
-    "job_cancelled": "a job was cancelled and its process group is empty: by, reason",
-    "job_deleted": "a job is gone: removed, missing, failed",
-    "job_expired": "a job's time was over and it is gone: removed, missing, failed",
-    "disk_low": "a disk has too little room for another output, and jobs for it wait: path, free, floor",
-    "disk_ok": "it has room again: path, free",
-    # renders
-    "child_started": "a process group was made: pid, output, run",
-    "child_adopted": "a child of an earlier daemon was found and taken over: pid, output, run",
-    "child_lost": "a child of an earlier daemon could not be taken over: output, run, why",
-    "child_ended": "a process group is empty: pid, output, run, exit_status",
-    "leftover_removed": "a file that a crash had left was removed: path",
-    "log_lines_dropped": "the log's reader was too slow for so many lines before this one: lines",
-    "leftover_kept": "a file that a crash had left could not be removed: path, error",
-}
+from actors.catalogue import CATALOGUE
+
+SECRET = re.compile(r"(\w://)[^\s/@\"'\\]+(@)")
+KEYS = re.compile(r"(\w://[^\s?\"'\\]+\?)[^\s\"'\\]+")
+"""Where a URL may hold a password or a signature."""
+
+DELETE = "\x7f"
+UNSAFE = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""Signs that JSON leaves as they are, and that end a line, turn it round or begin an escape on some terminals."""
+
+TRACEBACKS = frozenset({"traceback", "exception"})
 
 MAX_WAITING_LINES = 10_000
 """Lines that wait for a slow terminal or pipe: some megabytes, some seconds of a flood."""
@@ -82,7 +47,7 @@ class UnknownLogEvent(KeyError):
 def _line(_logger: object, method: str, given: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """What every line has comes first, so that lines stand under each other; what is None goes without saying.
 
-    One processor for what structlog has three for: each command that changes something writes two lines.
+    One processor for what structlog has three for: each command that changes something writes a line.
     """
     name = given.pop("event")
     if name not in CATALOGUE:
@@ -93,7 +58,39 @@ def _line(_logger: object, method: str, given: MutableMapping[str, Any]) -> Muta
 
 
 def _json(_logger: object, _method: str, line: MutableMapping[str, Any]) -> str:
-    return msgspec.json.encode(line, enc_hook=repr).decode()
+    text = without_secrets(msgspec.json.encode(line, enc_hook=repr).decode())
+    return text if text.isascii() and DELETE not in text else UNSAFE.sub(_escape, text)
+
+
+def _plain(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """For the form that people read: what is text stays on its line, but for a traceback, which is set in."""
+    return {key: _plain_value(key, value) for key, value in line.items()}
+
+
+def _plain_value(key: str, value: Any) -> Any:
+    if key in TRACEBACKS and isinstance(value, str):
+        return "".join(f"\n    {_plain_text(part)}" for part in value.splitlines())
+    if isinstance(value, (list, tuple)):
+        return [_plain_value("", one) for one in value]
+    return value if isinstance(value, (int, float, bool)) else _plain_text(str(value))
+
+
+def _plain_text(text: str) -> str:
+    text = without_secrets(text)
+    return text if text.isprintable() else "".join(sign if sign.isprintable() else _escape_sign(sign) for sign in text)
+
+
+def _escape(found: "re.Match[str]") -> str:
+    return _escape_sign(found[0])
+
+
+def _escape_sign(sign: str) -> str:
+    return f"\\u{ord(sign):04x}"
+
+
+def without_secrets(text: str) -> str:
+    """A text without the user and password of a URL, and without what follows its `?`, which may be a key."""
+    return SECRET.sub(r"\1***\2", KEYS.sub(r"\1***", text)) if "://" in text else text
 
 
 class Writer:
@@ -156,7 +153,11 @@ def configure(form: Literal["json", "console"], level: Level) -> None:
     renderer: list[Any] = (
         [structlog.processors.dict_tracebacks, _json]
         if form == "json"
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), timestamp_key="at")]
+        else [
+            structlog.processors.format_exc_info,
+            _plain,
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), timestamp_key="at"),
+        ]
     )
     structlog.configure(
         processors=[_line, *renderer],

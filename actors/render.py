@@ -335,7 +335,7 @@ class Render(BusActor):
         try:
             return run.clean_up()
         except OSError as error:
-            self.log.error("leftover_kept", path=str(run.partial), error=error.strerror)
+            self.log.warning("leftover_kept", path=str(run.partial), error=error.strerror)
             return []
 
     def _report_end(

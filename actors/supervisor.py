@@ -108,7 +108,7 @@ class Supervisor(BusActor):
                 case StopBegun():
                     self._stopping = message
                 case StoreDamaged():
-                    self.log.critical("store_damaged", error=message.why)
+                    self.log.error("store_damaged", error=message.why)
                     self._finished(1)
                 case QueueDone():
                     self._finished(0)
@@ -180,7 +180,7 @@ class Supervisor(BusActor):
             self._restarts.popleft()
         if len(self._restarts) <= RESTARTS:
             return True
-        self.log.critical("restart_budget_spent", address=address, error=error)
+        self.log.error("restart_budget_spent", address=address, error=error)
         self._finished(1)
         return False
 

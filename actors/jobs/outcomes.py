@@ -249,7 +249,6 @@ def _failed(turn: Turn, job: Job, news: RenderEnded, output: Output | None) -> N
     turn.save(job)
     turn.log(
         "job_failed",
-        level="warning",
         job_id=job.id,
         code=why.code,
         message=why.message,
@@ -311,7 +310,8 @@ def removed(turn: Turn, news: FilesRemoved) -> m.DeleteResult | None:
     turn.count(job, -1)
     turn.store.remove(job)
     turn.log(
-        f"job_{kind}", job_id=job.id, by=cause.by, removed=news.removed, missing=news.missing,
+        "job_expired" if kind == "expired" else "job_deleted",
+        job_id=job.id, by=cause.by, removed=news.removed, missing=news.missing,
         failed=[failed.path for failed in news.failed],
     )  # fmt: skip
     return m.DeleteResult(

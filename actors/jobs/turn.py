@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
+from actors.catalogue import CATALOGUE
 from actors.jobs.ledger import Ledger
 from actors.jobs.model import Job, timestamp, view
 from actors.jobs.records import AuditRow, CommandRecord, CommandRow, EventRow
@@ -219,9 +220,9 @@ class Turn:
         kind = str(request.command.__struct_config__.tag)
         self._audit.append(AuditRow(self.now, request.by, kind, job_id, request.command.id, outcome, message))
 
-    def log(self, name: str, *, level: str = "info", **keys: Any) -> None:
+    def log(self, name: str, **keys: Any) -> None:
         """A line for the log, once this turn is on disk."""
-        self.lines.append(Line(level, name, keys))
+        self.lines.append(Line(CATALOGUE[name].level, name, keys))
 
     def write(self) -> None:
         """Hand what was collected to the store, within its transaction."""

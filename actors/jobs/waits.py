@@ -80,7 +80,7 @@ def no_room(turn: Turn, job: Job, room: Room) -> None:
     if folder not in turn.ledger.low_folders:
         turn.ledger.low_folders.add(folder)
         turn.event("daemon.disk_low", {"folder": folder, "free": room.free, "floor": room.floor})
-        turn.log("disk_low", level="warning", path=folder, free=room.free, floor=room.floor)
+        turn.log("disk_low", path=folder, free=room.free, floor=room.floor)
         turn.mail(JANITOR, WatchRoom(folder=folder))
 
 

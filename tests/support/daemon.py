@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from actors.catalogue import CATALOGUE, keys_of
 from tests.support.processes import (
     Process,
     descendants_of,
@@ -51,6 +52,13 @@ def refused_start(
         env=clean_environment(env),
     )  # fmt: skip
     return run.returncode, run.stderr.splitlines()
+
+
+def is_catalogued(line: str) -> bool:
+    """True where a line of the log has a name, a level and keys that stand in the catalogue."""
+    found = json.loads(line)
+    entry = CATALOGUE.get(found["event"])
+    return entry is not None and found["level"] == entry.level and found.keys() <= keys_of(found["event"])
 
 
 class Child(NamedTuple):
@@ -352,9 +360,9 @@ class Daemon:
         return [json.loads(line) for line in self.stderr().splitlines() if line.strip()]
 
     def defects(self) -> list[str]:
-        """The lines on its stderr that no daemon in order writes: errors, and what is not its log."""
+        """The lines on its stderr that no daemon in order writes: errors, and what its log has no entry for."""
         lines = [line for line in self.stderr().splitlines() if line.strip()]
-        return [line for line in lines if not line.startswith("{") or DEFECT.search(line)]
+        return [line for line in lines if not line.startswith("{") or DEFECT.search(line) or not is_catalogued(line)]
 
     def children(self) -> dict[str, Child]:
         """The children that run now, by the job that they work for."""

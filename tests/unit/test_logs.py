@@ -6,57 +6,92 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr
-from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from actors import logs
+from actors.catalogue import CATALOGUE, as_markdown, keys_of
 
 Configure = Callable[..., None]
 
 ROOT = Path(__file__).parents[2]
 LEVELS = {"debug", "info", "warning", "error", "critical", "exception"}
+AS_LOGGED = {"exc_info": "exception"}
+"""What structlog makes of a keyword."""
+
 BY_NAME = {"log", "_notice"}
 """What takes a line's name as its first argument besides a logger's levels: a turn's `log`, `_notice` in the bus."""
 
 
+class Call(NamedTuple):
+    """One place where a line is logged. `level` is None where the catalogue gives it.
+
+    `keys` are those that can be read off the call, `is_whole` where that is all of them.
+    """
+
+    name: str
+    level: str | None
+    keys: frozenset[str]
+    is_whole: bool
+
+
 @cache
-def logged() -> set[str]:
-    """Every name that the daemon logs; a part of a name that is put in at run time is a `*`."""
+def calls() -> list[Call]:
+    """Every place where the daemon logs."""
     sources = [*(ROOT / "actors").rglob("*.py"), ROOT / "bus/hub.py", ROOT / "bus/door.py"]
-    return {name for path in sources for name in _names(ast.parse(path.read_text()))}
+    return [call for path in sources for call in _calls(ast.parse(path.read_text()))]
 
 
-def _names(tree: ast.Module) -> Iterator[str]:
+def _calls(tree: ast.Module) -> Iterator[Call]:
     for node in ast.walk(tree):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args):
             continue
         called, on = node.func.attr, ast.unparse(node.func.value)
-        if called in BY_NAME or (called in LEVELS and on.endswith("log")):
-            yield from _texts(node.args[0])
+        if called not in BY_NAME and not (called in LEVELS and on.endswith("log")):
+            continue
+        keys = {AS_LOGGED.get(keyword.arg, keyword.arg) for keyword in node.keywords if keyword.arg}
+        is_whole = all(keyword.arg for keyword in node.keywords)
+        for mapping in node.args[1:]:
+            assert isinstance(mapping, ast.Dict), "what follows a name are its keys"
+            keys |= {str(key.value) for key in mapping.keys if isinstance(key, ast.Constant)}
+        level = called if called in LEVELS else "warning" if called == "_notice" else None
+        for name in _names(node.args[0]):
+            yield Call(name, level, frozenset(keys), is_whole)
 
 
-def _texts(argument: ast.expr) -> Iterator[str]:
+def _names(argument: ast.expr) -> Iterator[str]:
+    """The names that an argument may be: one, or either of two. What is handed on is named elsewhere."""
     if isinstance(argument, ast.Constant):
         yield str(argument.value)
-    elif isinstance(argument, ast.JoinedStr):
-        yield "".join(str(part.value) if isinstance(part, ast.Constant) else "*" for part in argument.values)
+    elif isinstance(argument, ast.IfExp):
+        yield from _names(argument.body)
+        yield from _names(argument.orelse)
+    else:
+        assert isinstance(argument, (ast.Name, ast.Attribute)), "a name that nobody can look for"
 
 
-def test_every_name_that_is_logged_is_in_the_catalogue() -> None:
-    names = logged()
-    assert len(names) > 20, "the look saw too little"
-    assert [name for name in names if not any(fnmatch(known, name) for known in logs.CATALOGUE)] == []
+def test_every_name_that_is_logged_is_in_the_catalogue_with_its_level_and_its_keys() -> None:
+    assert len(calls()) > 40, "the look saw too little"
+    for name, level, keys, _ in calls():
+        assert name in CATALOGUE
+        assert level in (None, CATALOGUE[name].level), f"{name} is logged as {level}"
+        assert keys <= keys_of(name), f"{name} is logged with {sorted(keys - keys_of(name))}"
 
 
-def test_every_name_in_the_catalogue_is_logged() -> None:
-    assert [known for known in logs.CATALOGUE if not any(fnmatch(known, name) for name in logged())] == []
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_every_entry_of_the_catalogue_is_logged_with_all_its_keys(name: str) -> None:
+    found = [call for call in calls() if call.name == name]
+    assert found, "nobody logs it"
+    if all(call.is_whole for call in found):
+        assert set(CATALOGUE[name].keys.split()) <= frozenset().union(*(call.keys for call in found))
+    assert CATALOGUE[name].means
 
 
-def test_every_entry_says_what_it_means() -> None:
-    assert all(logs.CATALOGUE.values())
+def test_operators_have_the_same_catalogue() -> None:
+    assert as_markdown() in (ROOT / "deploy/docs/log.md").read_text()
 
 
 @pytest.fixture
@@ -107,3 +142,53 @@ def test_a_pipe_that_nobody_reads_holds_nobody_up_and_what_was_dropped_is_counte
         logs.close()
     assert lines[-1]["lines"] > 0
     assert len(lines) < 2 * logs.MAX_WAITING_LINES
+
+
+# ---------------------------------------------------------------- what users wrote
+
+
+def said(configure: Configure, form: str, **keys: object) -> str:
+    """What stands in the log of one line."""
+    stream = io.StringIO()
+    with redirect_stderr(stream):
+        configure(form, "info")
+        logs.logger(actor="queue").warning("job_failed", **keys)
+        logs.close()
+    return stream.getvalue()
+
+
+FORGED = 'x\n{"at":"now","event":"job_completed"}\r\x1b[2J\x07\x7f\x9b31m\u2028\u202eend'
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_no_text_ends_a_line_or_draws_on_a_terminal(configure: Configure, form: str) -> None:
+    text = said(configure, form, message=FORGED, code=[FORGED])
+    assert len(text.splitlines()) == 1
+    assert text.removesuffix("\n").isprintable()
+    if form == "json":
+        assert json.loads(text)["message"] == FORGED, "and nothing of it is lost"
+
+
+def test_a_traceback_for_people_is_set_in(configure: Configure) -> None:
+    text = said(configure, "console", traceback="Traceback\n  x\n2026-01-01 [info] job_completed\x1b[2J")
+    first, *others = text.splitlines()
+    assert "job_failed" in first
+    assert all(line.startswith("    ") and line.isprintable() for line in others)
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("cannot open https://ada:secret@host/x.mp4: 403", "cannot open https://***@host/x.mp4: 403"),
+        ("https://host/x?X-Signature=secret&b=secret failed", "https://host/x?*** failed"),
+        ("rtmp://secret@host/live and s3://bucket/key", "rtmp://***@host/live and s3://bucket/key"),
+        ("/films/what?.mp4 by ada@host", "/films/what?.mp4 by ada@host"),
+    ],
+)
+def test_no_password_or_signature_of_a_url_comes_into_the_log(
+    configure: Configure, form: str, text: str, shown: str
+) -> None:
+    line = said(configure, form, message=text)
+    assert "secret" not in line
+    assert shown in line
