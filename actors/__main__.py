@@ -54,9 +54,10 @@ def _check_range(_ctx: click.Context, param: click.Parameter, value: float | Non
 @click.option("--min-free", metavar="SIZE", help="Room below which no output begins, such as 2GB (RUSHES_MIN_FREE).")
 @click.option(
     "--log-format",
-    type=click.Choice(["json", "console"]),
-    help="Default: console on a terminal, else json (RUSHES_LOG_FORMAT).",
+    type=click.Choice(["json", "console", "journal"]),
+    help="Default: console on a terminal, journal under systemd, else json (RUSHES_LOG_FORMAT).",
 )
+@click.option("--log-file", metavar="FILE", help="Log there and not to stderr; may be rotated (RUSHES_LOG_FILE).")
 @click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
@@ -77,7 +78,13 @@ def main(config: Path | None, **given: Any) -> int:
     block_signals()
     raise_descriptors()
     collect_seldom()
-    logs.configure(settings.log_format, settings.log_level)
+    assert settings.log_format is not None, "`load` decides it"
+    file = None if settings.log_file is None else Path(settings.log_file)
+    try:
+        logs.configure(settings.log_format, settings.log_level, file)
+    except OSError as error:
+        complain(f"log file {file} cannot be written: {error.strerror}; choose another with --log-file")
+        return EXIT_FAILED
     try:
         return serve(settings)
     finally:
@@ -95,9 +102,10 @@ def serve(settings: Config) -> int:
             logs.close()
             os._exit(status)
     except (CannotStart, FFmpegMissing, StoreError, BadAddress) as error:
-        if settings.log_format == "json":
+        is_for_people = settings.log_format == "console"
+        if not is_for_people or settings.log_file is not None:
             log.error("daemon_failed", error=str(error))
-        else:
+        if is_for_people or settings.log_file is not None:
             logs.close()
             complain(str(error))
         return EXIT_FAILED

@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 
 from actors.jobs.ledger import DEFAULT_RETRY_SECONDS
 from actors.jobs.waits import LONGEST_SECONDS
+from actors.log_sinks import is_journal
 from bus.address import default_address
 from bus.auth import Role
 
@@ -70,9 +71,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     )
     ffmpeg: str | None = None
     grace: Annotated[float, Meta(ge=0, le=600)] = DEFAULT_GRACE_SECONDS
-    log_format: Literal["json", "console"] = msgspec.field(
-        default_factory=lambda: "console" if sys.stderr.isatty() else "json"
-    )
+    log_format: Literal["json", "console", "journal"] | None = None
+    log_file: str | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     keep_files: bool = False
     retry_delay: Annotated[float, Meta(ge=0, le=LONGEST_SECONDS)] = DEFAULT_RETRY_SECONDS
@@ -116,7 +116,22 @@ def load(given: Mapping[str, Any], file: Path | None = None, environ: Mapping[st
         config = msgspec.convert(raw, Config, strict=False)
     except msgspec.ValidationError as error:
         raise ConfigError(_explain(str(error), told_by)) from None
-    return msgspec.structs.replace(config, data=str(Path(config.data).expanduser().absolute()))
+    if config.log_format == "journal" and config.log_file is not None:
+        raise ConfigError("setting log_file: what goes to journald does not go to a file; leave out one of the two")
+    form = config.log_format or _usual_format(to_file=config.log_file is not None)
+    return msgspec.structs.replace(
+        config, data=_absolute(config.data), log_format=form, log_file=config.log_file and _absolute(config.log_file)
+    )
+
+
+def _usual_format(*, to_file: bool) -> Literal["json", "console", "journal"]:
+    if to_file:
+        return "json"
+    return "journal" if is_journal() else "console" if sys.stderr.isatty() else "json"
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
 
 
 def _explain(error: str, told_by: Mapping[str, str]) -> str:

@@ -3,20 +3,19 @@
 What users wrote cannot end a line, draw on a terminal, or bring a password into it.
 """
 
-import contextlib
 import logging
-import queue
 import re
 import sys
-import threading
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from datetime import UTC, datetime
-from typing import Any, Literal, TextIO, cast
+from pathlib import Path
+from typing import Any, Literal
 
 import msgspec
 import structlog
 
 from actors.catalogue import CATALOGUE
+from actors.log_sinks import Journal, Sink, Stderr, WatchedFile, Writer, journal_entry
 
 SECRET = re.compile(r"(\w://)[^\s/@\"'\\]+(@)")
 KEYS = re.compile(r"(\w://[^\s?\"'\\]+\?)[^\s\"'\\]+")
@@ -28,16 +27,11 @@ UNSAFE = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 TRACEBACKS = frozenset({"traceback", "exception"})
 
-MAX_WAITING_LINES = 10_000
-"""Lines that wait for a slow terminal or pipe: some megabytes, some seconds of a flood."""
-
-LINES_AT_ONCE = 100
-"""Lines written together where more wait: a write each would cost more than they do."""
-
-CLOSE_SECONDS = 1.0
-"""What the last lines may take at the end."""
-
 Level = Literal["debug", "info", "warning", "error"]
+Form = Literal["json", "console", "journal"]
+
+PRIORITIES = {"debug": "7", "info": "6", "warning": "4", "error": "3"}
+"""As syslog numbers them (syslog(3))."""
 
 
 class UnknownLogEvent(KeyError):
@@ -93,51 +87,29 @@ def without_secrets(text: str) -> str:
     return SECRET.sub(r"\1***\2", KEYS.sub(r"\1***", text)) if "://" in text else text
 
 
-class Writer:
-    """Writes lines to stderr in a thread of its own: a terminal or a pipe that nobody reads holds up nobody.
-
-    Any thread may write. Lines beyond those that wait are dropped, and counted: the next line that is written says how
-    many. A stream that is gone (a closed pipe, a full disk) is no reason to lose a job.
-    """
-
-    def __init__(self) -> None:
-        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._dropped = 0
-        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
-        self._thread.start()
-
-    def write(self, text: str) -> None:
-        """Take a line, or drop it."""
-        if self._lines.qsize() < MAX_WAITING_LINES:
-            self._lines.put(text)
-        else:
-            self._dropped += 1  # a race may lose a count; the line says "some", not a sum to be relied on
-
-    def flush(self) -> None:
-        """There is nothing to hand on: the thread does."""
-
-    def close(self) -> None:
-        """Write what waits, as far as the stream takes it within a moment."""
-        self._lines.put(None)
-        self._thread.join(CLOSE_SECONDS)
-
-    def _run(self) -> None:
-        log = logger(actor="main")
-        goes_on = True
-        while goes_on:
-            lines = [self._lines.get()]
-            while not self._lines.empty() and len(lines) < LINES_AT_ONCE:
-                lines.append(self._lines.get())
-            goes_on = None not in lines
-            with contextlib.suppress(OSError, ValueError):
-                sys.stderr.write("".join(filter(None, lines)))
-                sys.stderr.flush()
-            if self._dropped and self._lines.qsize() < MAX_WAITING_LINES:
-                dropped, self._dropped = self._dropped, 0
-                log.warning("log_lines_dropped", lines=dropped)
+def _journal(_logger: object, method: str, line: MutableMapping[str, Any]) -> bytes:
+    """A sentence for people, and each key as a field of its own, to be asked for: `journalctl RUSHES_JOB_ID=…`."""
+    shown = [str(line["event"])]
+    fields = {}
+    for key, value in line.items():
+        if key in ("at", "level"):
+            continue  # journald has both
+        text = value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=repr).decode()
+        fields[f"RUSHES_{key.upper()}"] = without_secrets(text)
+        if key not in ("event", "actor", *TRACEBACKS):
+            shown.append(f"{key}={_plain_text(text)}")
+    first = {"MESSAGE": " ".join(shown), "PRIORITY": PRIORITIES[method], "SYSLOG_IDENTIFIER": "rushes"}
+    return journal_entry({**first, **fields})
 
 
-_writers: list[Writer] = []
+class _Out:
+    """structlog's last step: a method for each level, all of which put the line into the writer."""
+
+    def __init__(self, put: Callable[[Any], None]) -> None:
+        self.debug = self.info = self.warning = self.error = put
+
+
+_writers: list[Writer[Any]] = []
 
 
 def close() -> None:
@@ -146,28 +118,43 @@ def close() -> None:
         _writers.pop().close()
 
 
-def configure(form: Literal["json", "console"], level: Level) -> None:
-    """Set up the log of this process, to stderr. Once, before any actor."""
-    writer = Writer()
+RENDERERS: dict[Form, list[Any]] = {
+    "json": [structlog.processors.dict_tracebacks, _json],
+    "console": [structlog.processors.format_exc_info, _plain],
+    "journal": [structlog.processors.format_exc_info, _journal],
+}
+
+
+def configure(form: Form, level: Level, file: Path | None = None) -> None:
+    """Set up the log of this process: to stderr, to journald, or to a file. Once, before any actor.
+
+    Raises:
+        OSError: the file cannot be opened.
+
+    """
+    sink: Sink[Any] = WatchedFile(file) if file is not None else Journal() if form == "journal" else Stderr()
+    renderers = RENDERERS[form]
+    if form == "console":
+        colors = file is None and sys.stderr.isatty()
+        renderers = [*renderers, structlog.dev.ConsoleRenderer(colors=colors, timestamp_key="at")]
+    if form != "journal":
+        renderers = [*renderers, _end_of_line]
+    log = logger(actor="main")
+    writer = Writer(sink, lambda lines: log.warning("log_lines_dropped", lines=lines))
     _writers.append(writer)
-    renderer: list[Any] = (
-        [structlog.processors.dict_tracebacks, _json]
-        if form == "json"
-        else [
-            structlog.processors.format_exc_info,
-            _plain,
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), timestamp_key="at"),
-        ]
-    )
     structlog.configure(
-        processors=[_line, *renderer],
+        processors=[_line, *renderers],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", writer)),
+        logger_factory=lambda *_: _Out(writer.put),
         cache_logger_on_first_use=True,
     )
     # pykka logs a dead actor by itself; base.py tells the Supervisor, whose line says more.
     logging.getLogger("pykka").addHandler(logging.NullHandler())
     logging.getLogger("pykka").propagate = False
+
+
+def _end_of_line(_logger: object, _method: str, text: str) -> str:
+    return text + "\n"
 
 
 def logger(**bound: Any) -> Any:

@@ -14,6 +14,7 @@ import pytest
 
 from actors import logs
 from actors.catalogue import CATALOGUE, as_markdown, keys_of
+from actors.log_sinks import MAX_WAITING_LINES
 
 Configure = Callable[..., None]
 
@@ -134,14 +135,14 @@ def test_a_pipe_that_nobody_reads_holds_nobody_up_and_what_was_dropped_is_counte
     reader, writer = os.pipe()
     with os.fdopen(reader) as pipe, os.fdopen(writer, "w") as stream, redirect_stderr(stream):
         configure("json", "info")
-        for _ in range(2 * logs.MAX_WAITING_LINES):
+        for _ in range(2 * MAX_WAITING_LINES):
             logs.logger().info("daemon_ready")
-        lines = [json.loads(pipe.readline()) for _ in range(logs.MAX_WAITING_LINES)]
+        lines = [json.loads(pipe.readline()) for _ in range(MAX_WAITING_LINES)]
         while lines[-1]["event"] != "log_lines_dropped":
             lines.append(json.loads(pipe.readline()))
         logs.close()
     assert lines[-1]["lines"] > 0
-    assert len(lines) < 2 * logs.MAX_WAITING_LINES
+    assert len(lines) < 2 * MAX_WAITING_LINES
 
 
 # ---------------------------------------------------------------- what users wrote

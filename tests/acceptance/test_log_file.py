@@ -1,0 +1,59 @@
+"""A log in a file: it can be rotated while the daemon works, and one that cannot be written is told of at once."""
+
+import json
+from pathlib import Path
+
+from tests.support.daemon import is_catalogued, refused_start, serving
+from tests.support.jobs import quick
+from tests.support.processes import eventually
+
+
+def test_a_log_that_is_rotated_while_jobs_run_has_every_line_once(tmp_path: Path) -> None:
+    path = tmp_path / "rushes.log"
+    with serving(slots=2, log_file=path) as daemon:
+        for number in range(4):
+            daemon.finish(quick(daemon.out / f"{number}.mp4"))
+            eventually(lambda: len(completed(path)) == 1, "the job's last line")
+            path.rename(tmp_path / f"rushes.log.{number}")
+    files = [*(tmp_path / f"rushes.log.{number}" for number in range(4)), path]
+    whole = [line for file in files for line in file.read_text().splitlines()]
+    events = [json.loads(line)["event"] for line in whole]
+    assert (events[0], events[-1]) == ("daemon_starting", "daemon_stopped")
+    assert events.count("job_completed") == events.count("command_done") == 4
+    assert all(map(is_catalogued, whole))
+    assert daemon.stderr() == ""
+
+
+def completed(path: Path) -> list[str]:
+    """The jobs that a log says are complete."""
+    lines = map(json.loads, path.read_text().splitlines()) if path.exists() else ()
+    return [line["job_id"] for line in lines if line["event"] == "job_completed"]
+
+
+def test_a_log_file_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
+    where = (
+        "--data",
+        str(tmp_path / "data"),
+        "--bus",
+        f"ipc://{tmp_path}/bus",
+        "--log-file",
+        f"{tmp_path}/nowhere/x.log",
+    )
+    status, lines = refused_start(*where)
+    assert status == 1
+    assert len(lines) == 1
+    assert f"{tmp_path}/nowhere/x.log cannot be written: No such file or directory" in lines[0]
+    status, lines = refused_start(*where, "--log-format", "journal")
+    assert status == 2
+    assert "log_file" in lines[0]
+
+
+def test_a_failed_start_is_told_of_in_the_file_and_to_whoever_started_it(tmp_path: Path) -> None:
+    path = tmp_path / "x.log"
+    missing = ("--ffmpeg", str(tmp_path / "no-ffmpeg"), "--log-file", str(path))
+    status, lines = refused_start("--data", str(tmp_path / "data"), "--bus", f"ipc://{tmp_path}/bus", *missing)
+    assert status == 1
+    assert len(lines) == 1
+    last = json.loads(path.read_text().splitlines()[-1])
+    assert (last["level"], last["event"]) == ("error", "daemon_failed")
+    assert last["error"] in lines[0]
