@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from actors import logs
 from tests.integration.parts import IN_MEMORY, Counter, Switchboard
@@ -15,6 +16,17 @@ from tests.integration.parts import IN_MEMORY, Counter, Switchboard
 def log() -> None:
     """The log as the daemon has it: a line with an unknown name is an error."""
     logs.configure("json", "info")
+
+
+@pytest.fixture
+def own_log(log: None) -> Iterator[None]:
+    """For a test that sets up the log itself; afterwards it is again as for all."""
+    of_all, writers = structlog.get_config(), logs._writers[:]
+    logs._writers.clear()
+    yield
+    logs.close()
+    structlog.configure(**of_all)
+    logs._writers.extend(writers)
 
 
 @pytest.fixture

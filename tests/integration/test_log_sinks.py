@@ -29,11 +29,10 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def say(path: Path) -> Iterator[Say]:
+def say(path: Path, own_log: None) -> Say:
     """Logs a line into the file."""
     logs.configure("json", "info", path)
-    yield lambda job_id: logs.logger(actor="queue").info("job_completed", job_id=job_id)
-    logs.close()
+    return lambda job_id: logs.logger(actor="queue").info("job_completed", job_id=job_id)
 
 
 def heard(path: Path) -> list[str]:
@@ -102,7 +101,7 @@ def test_lines_that_could_not_be_written_are_counted_and_told_of_when_they_can_b
     assert (sink.taken, sink.works) == (["kept"], False), "and it is closed"
 
 
-def test_a_file_that_cannot_be_opened_is_told_of_at_once(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_opened_is_told_of_at_once(tmp_path: Path, own_log: None) -> None:
     with pytest.raises(FileNotFoundError):
         logs.configure("json", "info", tmp_path / "nowhere/log")
 
@@ -111,7 +110,7 @@ def test_a_file_that_cannot_be_opened_is_told_of_at_once(tmp_path: Path) -> None
 
 
 @pytest.fixture
-def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+def journal(tmp_path: Path, own_log: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
     """A socket as journald has one, and a log that goes there."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as found:
         found.settimeout(PATIENCE)
@@ -119,7 +118,6 @@ def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.
         monkeypatch.setattr(log_sinks, "JOURNAL_SOCKET", str(tmp_path / "socket"))
         logs.configure("journal", "info")
         yield found
-        logs.close()
 
 
 def entry(journal: socket.socket) -> dict[str, str]:

@@ -54,9 +54,15 @@ def refused_start(
     return run.returncode, run.stderr.splitlines()
 
 
+OF_DOOMED = frozenset({"doomed", "fallen", "not_doomed"})
+"""What a daemon says that is told at which step to die; it is no line of Rushes' own."""
+
+
 def is_catalogued(line: str) -> bool:
     """True where a line of the log has a name, a level and keys that stand in the catalogue."""
     found = json.loads(line)
+    if found["event"] in OF_DOOMED:
+        return True
     entry = CATALOGUE.get(found["event"])
     return entry is not None and found["level"] == entry.level and found.keys() <= keys_of(found["event"])
 
