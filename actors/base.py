@@ -24,6 +24,9 @@ ARCHIVE = "archive"
 JANITOR = "janitor"
 ADMISSION = "admission"
 
+WATCHDOG = "watchdog"
+"""Where the Queue says that it is alive; nobody need be there."""
+
 WORK_FOLDER = "work"
 """In the data folder: what each run of FFmpeg leaves there."""
 

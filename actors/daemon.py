@@ -18,7 +18,7 @@ import pykka
 
 from actors.admission import Admission
 from actors.archive import Archive
-from actors.base import ADMISSION, ARCHIVE, JANITOR, QUEUE, SUPERVISOR, WORK_FOLDER
+from actors.base import ADMISSION, ARCHIVE, JANITOR, QUEUE, SUPERVISOR, WATCHDOG, WORK_FOLDER
 from actors.config import Config
 from actors.ffmpeg import binary
 from actors.janitor import Janitor, JanitorSettings
@@ -29,6 +29,7 @@ from actors.jobs.model import timestamp
 from actors.jobs.retention import Policy
 from actors.logs import logger
 from actors.mail import BeginStop, StartRender
+from actors.notify import Notifier
 from actors.render import Render, RenderSettings
 from actors.supervisor import Supervisor
 from actors.watcher import Watcher
@@ -142,6 +143,9 @@ class Daemon:
         store.close()
         guard = Guard(config.roles, config.default_role)
         self._hub = Hub(config.bus, route, guard, self._notice, self._failed, TURNS)
+        self._notifier = Notifier.of()
+        if self._notifier is not None:
+            self._hub.register(WATCHDOG, self._notifier)
         self._watcher = Watcher(self._hub, self._failed)
         self._queue_settings = QueueSettings(
             data=data,
@@ -203,6 +207,8 @@ class Daemon:
         signals.start()
         self._log.info("daemon_ready")
         status = self._outcome.get()
+        if self._notifier is not None:
+            self._notifier.ending()
         try:
             supervisor.stop(timeout=STOP_SECONDS)
             pykka.ActorRegistry.stop_all(timeout=STOP_SECONDS)  # in the reverse order of their start
@@ -215,6 +221,8 @@ class Daemon:
         signals.join()
         self._watcher.stop()
         self._hub.stop()
+        if self._notifier is not None:
+            self._notifier.close()
         os.close(self._lock)
         self._log.info("daemon_stopped", exit_status=status)
         return status

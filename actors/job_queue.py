@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from actors.base import QUEUE, SUPERVISOR, WORK_FOLDER, BusActor
+from actors.base import QUEUE, SUPERVISOR, WATCHDOG, WORK_FOLDER, BusActor
 from actors.jobs import changes, outcomes, retention, waits
 from actors.jobs.database import StoreError, StoreFailing, StoreFull, StoreUnavailable, StoreUnusable
 from actors.jobs.desk import Desk, Held
@@ -22,6 +22,7 @@ from actors.jobs.store import Store
 from actors.jobs.turn import Cause, Turn
 from actors.mail import (
     ActorRestarted,
+    Alive,
     BeginStop,
     FilesRemoved,
     OutputCompleted,
@@ -103,6 +104,7 @@ class Queue(BusActor):
             turn = self._first_turn()
         self._ledger.commit()
         self._say(turn)
+        self._tell_alive()
         self._watcher.after(HEARTBEAT_SECONDS, QUEUE, HEARTBEAT)
 
     def _first_turn(self) -> Turn:
@@ -335,7 +337,14 @@ class Queue(BusActor):
         turn = Turn(self._store, self._ledger)
         turn.ephemeral("daemon.heartbeat", {"last_seq": self._ledger.seq, "epoch": self._ledger.epoch})
         self._say(turn)
+        self._tell_alive()
         self._watcher.after(HEARTBEAT_SECONDS, QUEUE, HEARTBEAT)
+
+    def _tell_alive(self) -> None:
+        ledger = self._ledger
+        running, queued = len(ledger.running), ledger.statuses["queued"]
+        news = Alive(running=running, queued=queued, draining=ledger.draining, stopping=ledger.stopping)
+        self.outbox.mail(WATCHDOG, news)
 
     def _removed(self, news: FilesRemoved, turn: Turn) -> None:
         job = self._store.job(news.job_id)

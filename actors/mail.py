@@ -19,6 +19,15 @@ class Mail(Struct, frozen=True, kw_only=True, tag=True):
     """Anything one actor sends to another."""
 
 
+class Alive(Mail, frozen=True, kw_only=True):
+    """Queue to whoever watches over the daemon, with each heartbeat: what it has to do."""
+
+    running: int
+    queued: int
+    draining: bool
+    stopping: m.ShutdownMode | None
+
+
 # ---------------------------------------------------------------- Queue and Render
 
 

@@ -43,8 +43,11 @@ SIGNALLED = 128
 REAL_TIME = SIGNALLED + 32
 """Above the standard signals, 1 to 31 (signal(7)), lie statuses of FFmpeg's own: 183 is invalid data."""
 
-NOT_FOR_CHILDREN = frozenset({"FFREPORT", "AV_LOG_FORCE_COLOR"})
-"""Environment that would make FFmpeg write a report of its own, or escapes into its stderr."""
+NOT_FOR_CHILDREN = frozenset({
+    "FFREPORT", "AV_LOG_FORCE_COLOR", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "JOURNAL_STREAM",
+})  # fmt: skip
+"""Environment that would make FFmpeg write a report of its own, or escapes into its stderr; and what systemd says to
+the daemon alone."""
 
 RESTORED_SIGNALS = (
     signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM,
