@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from actors import logs
 from actors.base import QUEUE, SUPERVISOR, WATCHDOG, WORK_FOLDER, BusActor
 from actors.jobs import changes, outcomes, retention, waits
 from actors.jobs.database import StoreError, StoreFailing, StoreFull, StoreUnavailable, StoreUnusable
@@ -239,6 +240,8 @@ class Queue(BusActor):
         self.outbox.flush()
         for seconds, what in turn.timers:
             self._watcher.after(seconds, QUEUE, what)
+        if turn.log_level is not None:
+            logs.set_level(turn.log_level)
         for line in turn.lines:
             getattr(self.log, line.level)(line.name, **line.keys)
 

@@ -30,8 +30,29 @@ TRACEBACKS = frozenset({"traceback", "exception"})
 Level = Literal["debug", "info", "warning", "error"]
 Form = Literal["json", "console", "journal"]
 
+LEVELS: dict[str, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
 PRIORITIES = {"debug": "7", "info": "6", "warning": "4", "error": "3"}
 """As syslog numbers them (syslog(3))."""
+
+
+class _State:
+    """How much is said. Written by one thread at a time; whoever reads it a moment later is a line late."""
+
+    level: Level = "info"
+
+
+_state = _State()
+
+
+def level() -> Level:
+    """The gravest of the levels that are left out is below this one. Any thread."""
+    return _state.level
+
+
+def set_level(wanted: Level) -> None:
+    """Say more or less from now on. Any thread."""
+    _state.level = wanted
 
 
 class UnknownLogEvent(KeyError):
@@ -43,6 +64,8 @@ def _line(_logger: object, method: str, given: MutableMapping[str, Any]) -> Muta
 
     One processor for what structlog has three for: each command that changes something writes a line.
     """
+    if LEVELS[method] < LEVELS[_state.level]:
+        raise structlog.DropEvent
     name = given.pop("event")
     if name not in CATALOGUE:
         raise UnknownLogEvent(name)
@@ -125,7 +148,7 @@ RENDERERS: dict[Form, list[Any]] = {
 }
 
 
-def configure(form: Form, level: Level, file: Path | None = None) -> None:
+def configure(form: Form, wanted: Level, file: Path | None = None) -> None:
     """Set up the log of this process: to stderr, to journald, or to a file. Once, before any actor.
 
     Raises:
@@ -142,9 +165,10 @@ def configure(form: Form, level: Level, file: Path | None = None) -> None:
     log = logger(actor="main")
     writer = Writer(sink, lambda lines: log.warning("log_lines_dropped", lines=lines))
     _writers.append(writer)
+    set_level(wanted)
     structlog.configure(
         processors=[_line, *renderers],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),  # the level may change: see _line
         logger_factory=lambda *_: _Out(writer.put),
         cache_logger_on_first_use=True,
     )

@@ -150,6 +150,10 @@ class AsyncClient:
         """End the daemon."""
         return await self.call(m.Shutdown(id=command_id or new_id(), mode=mode), m.ShutdownResult)
 
+    async def log_level(self, level: m.LogLevelName, *, command_id: str | None = None) -> m.LogLevelResult:
+        """Have the daemon's log say more or less, until it ends."""
+        return await self.call(m.LogLevel(id=command_id or new_id(), level=level), m.LogLevelResult)
+
     async def backup(self, path: str, *, wait: float = WAIT_STEP_SECONDS) -> m.BackupResult:
         """Have the daemon copy its store to a file that does not exist; patience for so many seconds more."""
         return await self.call(m.Backup(id=new_id(), wait=wait, path=path), m.BackupResult)

@@ -14,7 +14,7 @@ OPERATES = READS | {"submit", "cancel", "delete", "boost", "retry"}
 ALLOWED: dict[Role, frozenset[str]] = {
     "viewer": READS,
     "operator": OPERATES,
-    "admin": OPERATES | {"drain", "resume", "shutdown", "backup"},
+    "admin": OPERATES | {"drain", "resume", "shutdown", "log_level", "backup"},
 }
 
 UNKNOWN = "unknown"

@@ -30,7 +30,7 @@ class Undecodable(ValueError):
     """Bytes that are not the message they should be."""
 
 
-USUAL = regex.compile(rb"[\x80-\x8f](?:\xa4type[\xa0-\xbf][a-z]+)?\xa1v\x01")
+USUAL = regex.compile(rb"[\x80-\x8f](?:\xa4type[\xa0-\xbf][a-z_]+)?\xa1v\x01")
 """How the map of most commands begins: `v` is there, and 1. What is right in it is decoded in a quarter of the time."""
 
 encode: Callable[[Any], bytes] = msgspec.msgpack.Encoder().encode

@@ -27,6 +27,7 @@ from bus.views import Phase as Phase
 from bus.views import WaitingView as WaitingView
 
 ShutdownMode = Literal["stop", "drain", "leave"]
+LogLevelName = Literal["debug", "info", "warning", "error"]
 
 
 CommandId = Annotated[str, Meta(min_length=1, max_length=limits.MAX_ID_CHARS)]
@@ -98,6 +99,12 @@ class Shutdown(Command, frozen=True, kw_only=True, tag="shutdown"):
     mode: ShutdownMode = "stop"
 
 
+class LogLevel(Command, frozen=True, kw_only=True, tag="log_level"):
+    """How much the daemon's log says, until it ends."""
+
+    level: LogLevelName
+
+
 class Backup(Command, frozen=True, kw_only=True, tag="backup"):
     """Copy the daemon's store to a file of its machine."""
 
@@ -151,18 +158,19 @@ class Status(Command, frozen=True, kw_only=True, tag="status"):
 
 
 AnyCommand = (
-    Submit | Cancel | Delete | Boost | Retry | Drain | Resume | Shutdown | Backup
+    Submit | Cancel | Delete | Boost | Retry | Drain | Resume | Shutdown | LogLevel | Backup
     | Get | List | Events | Log | Audit | Status
 )  # fmt: skip
 
 COMMANDS: dict[str, type[Command]] = {
     str(kind.__struct_config__.tag): kind
     for kind in (
-        Submit, Cancel, Delete, Boost, Retry, Drain, Resume, Shutdown, Backup, Get, List, Events, Log, Audit, Status,
+        Submit, Cancel, Delete, Boost, Retry, Drain, Resume, Shutdown, LogLevel, Backup,
+        Get, List, Events, Log, Audit, Status,
     )
 }  # fmt: skip
 
-CHANGING = frozenset({"submit", "cancel", "delete", "boost", "retry", "drain", "resume", "shutdown"})
+CHANGING = frozenset({"submit", "cancel", "delete", "boost", "retry", "drain", "resume", "shutdown", "log_level"})
 """The commands that change something: idempotent by id, audited, durable before `ok`."""
 
 
@@ -287,6 +295,13 @@ class ShutdownResult(Struct, frozen=True):
     """Of `shutdown`."""
 
     mode: ShutdownMode
+
+
+class LogLevelResult(Struct, frozen=True):
+    """Of `log_level`: what it is now, and what it was."""
+
+    level: LogLevelName
+    was: LogLevelName
 
 
 class BackupResult(Struct, frozen=True):

@@ -49,6 +49,7 @@ SECTIONS = {
         "drain": Entry("daemon", "Start no further job"),
         "resume": Entry("daemon", "Start jobs again"),
         "shutdown": Entry("daemon", "End the daemon"),
+        "log-level": Entry("daemon", "Have the daemon's log say more or less", "log_level"),
         "backup": Entry("backup", "Copy the daemon's store to a file"),
         "demo": Entry("demo", "See all of it work on real clips, in a folder of its own"),
         "completion": Entry("completion", "Print the completion script of a shell"),

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from actors import logs
 from actors.base import JANITOR, SUPERVISOR, render_address
 from actors.jobs import admit
 from actors.jobs.ledger import DRAINING, FRONT_RANK
@@ -207,6 +208,13 @@ def drain(turn: Turn, command: m.Drain | m.Resume, cause: Cause) -> m.DrainResul
         turn.store.set_meta(DRAINING, "1" if wanted else "0")
         turn.event("daemon.draining" if wanted else "daemon.resumed", {}, cause=cause)
     return m.DrainResult(draining=wanted)
+
+
+def log_level(turn: Turn, command: m.LogLevel, _cause: Cause) -> m.LogLevelResult:
+    """How much the log says, as soon as that is on disk."""
+    was = turn.log_level or logs.level()
+    turn.log_level = command.level
+    return m.LogLevelResult(level=command.level, was=was)
 
 
 def shutdown(turn: Turn, command: m.Shutdown, cause: Cause) -> m.ShutdownResult:

@@ -32,6 +32,7 @@ HANDLERS: dict[type[m.Command], Callable[[Turn, Any, Cause], Any]] = {
     m.Drain: changes.drain,
     m.Resume: changes.drain,
     m.Shutdown: changes.shutdown,
+    m.LogLevel: changes.log_level,
 }
 
 

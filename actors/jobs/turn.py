@@ -65,6 +65,7 @@ class Turn:
         self.replies: list[tuple[tuple[bytes, ...], bytes]] = []
         self.lines: list[Line] = []
         self.timers: list[tuple[float, str]] = []
+        self.log_level: m.LogLevelName | None = None
         self.ended: list[Job] = []
         self.render_deaths: Counter[tuple[str, int]] = Counter()
         self.commands: dict[tuple[str, str], CommandRow] = {}

@@ -1,4 +1,4 @@
-"""`rushes status`, `drain`, `resume` and `shutdown`: the daemon itself."""
+"""`rushes status`, `drain`, `resume`, `log-level` and `shutdown`: the daemon itself."""
 
 import os
 import select
@@ -8,7 +8,7 @@ import click
 
 from bus.client import Client
 from bus.errors import CommandRefused, NoDaemon
-from bus.messages import ShutdownMode, StatusResult
+from bus.messages import LogLevelName, ShutdownMode, StatusResult
 from cli import text
 from cli.options import STATUSES, with_client
 from cli.output import note, print_json, say
@@ -56,6 +56,23 @@ def drain(client: Client, /, *, as_json: bool) -> None:
         print_json(result)
     else:
         say("draining: no further job starts until rushes resume")
+
+
+@click.command("log-level")
+@click.argument("level", type=click.Choice(["debug", "info", "warning", "error"]))
+@with_client
+def log_level(client: Client, /, level: LogLevelName, *, as_json: bool) -> None:
+    """Have the daemon's log say more or less, until it ends.
+
+    \b
+    Example:
+      rushes log-level warning
+    """
+    result = client.log_level(level)
+    if as_json:
+        print_json(result)
+    else:
+        say(f"the log's level is {result.level}; it was {result.was}")
 
 
 @click.command()

@@ -1,11 +1,14 @@
-"""A log in a file: it can be rotated while the daemon works, and one that cannot be written is told of at once."""
+"""What the log says and where: in a file that is rotated while the daemon works, and as much as it is told to."""
 
 import json
+import signal
+from collections.abc import Callable
 from pathlib import Path
 
-from tests.support.daemon import is_catalogued, refused_start, serving
+from tests.support.daemon import Daemon, is_catalogued, refused_start, serving
 from tests.support.jobs import quick
 from tests.support.processes import eventually
+from tests.support.shell import Shell
 
 
 def test_a_log_that_is_rotated_while_jobs_run_has_every_line_once(tmp_path: Path) -> None:
@@ -57,3 +60,26 @@ def test_a_failed_start_is_told_of_in_the_file_and_to_whoever_started_it(tmp_pat
     last = json.loads(path.read_text().splitlines()[-1])
     assert (last["level"], last["event"]) == ("error", "daemon_failed")
     assert last["error"] in lines[0]
+
+
+def test_the_level_may_be_changed_while_the_daemon_runs(daemon: Daemon, shell: Shell) -> None:
+    def said(of: str) -> bool:
+        return any(line.get("job_id") == of for line in daemon.log())
+
+    assert shell.do("log-level", "error") == "the log's level is error; it was info\n"
+    quiet = daemon.finish(quick(daemon.out / "quiet.mp4"))["id"]
+    assert shell.result("log-level", "info") == {"level": "info", "was": "error"}
+    told = daemon.finish(quick(daemon.out / "told.mp4"))["id"]
+    eventually(lambda: said(told), "it says more again")
+    assert not said(quiet)
+    entries = [entry["type"] for entry in daemon.result("audit")["entries"]]
+    assert entries.count("log_level") == 2
+    assert daemon.refusal("log_level", level="loud")["details"]["path"] == "level"
+    assert "loud" in shell.fails(2, "log-level", "loud")
+
+
+def test_only_an_admin_may_make_the_log_say_less(start: Callable[..., Daemon]) -> None:
+    daemon = start(env={"RUSHES_DEFAULT_ROLE": "operator"})
+    assert daemon.refusal("log_level", level="error")["code"] == "forbidden"
+    daemon.signal(signal.SIGTERM)
+    assert daemon.ended() == 0

@@ -42,6 +42,7 @@ EVERY_COMMAND: list[m.Command] = [
     m.Drain(id="h"),
     m.Resume(id="i"),
     m.Shutdown(id="j", mode="drain"),
+    m.LogLevel(id="l", level="warning"),
     m.Backup(id="b", path="/srv/copy.sqlite3"),
     m.Get(id="k", wait=1.0, job_id="j"),
     m.List(id="l", status=("queued", "failed"), session="s", limit=1000, cursor="1", order="queue"),

@@ -26,6 +26,7 @@ COMMANDS: dict[str, set[str]] = {
     "drain": set(),
     "resume": set(),
     "shutdown": {"mode"},
+    "log_level": {"level"},
     "backup": {"path"},
 }
 """Section 2, "The commands"."""
@@ -46,6 +47,7 @@ RESULTS: dict[type[msgspec.Struct], set[str]] = {
     },
     m.DrainResult: {"draining"},
     m.ShutdownResult: {"mode"},
+    m.LogLevelResult: {"level", "was"},
     m.BackupResult: {"path", "size"},
     m.JobSpec: {
         "inputs", "outputs", "name", "session", "priority", "max_attempts", "timeout", "stall_timeout", "overwrite",
