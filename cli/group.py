@@ -97,8 +97,7 @@ class LazyGroup(click.Group):
             raise
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The commands in one block that fits a screen of 24 lines."""
-        formatter.write_paragraph()
+        """The commands in one block, right below what Rushes does: all of it fits a screen of 24 lines."""
         for section, entries in SECTIONS.items():
             heading = section
             for name, entry in entries.items():
