@@ -230,20 +230,20 @@ class Queue(BusActor):
         return kept
 
     def _say(self, turn: Turn) -> None:
-        """The turn is on disk: now it may be told. The log comes last, for nobody waits for it."""
+        """The turn is on disk: now it may be told; in the log before whoever has mail adds to the story."""
         for topic, body in turn.published:
             self.outbox.event(topic, body)
         for envelope, body in turn.replies:
             self.outbox.reply(envelope, body)
-        for address, mail in turn.mails:
-            self.outbox.mail(address, mail)
         self.outbox.flush()
-        for seconds, what in turn.timers:
-            self._watcher.after(seconds, QUEUE, what)
         if turn.log_level is not None:
             logs.set_level(turn.log_level)
         for line in turn.lines:
             getattr(self.log, line.level)(line.name, **line.keys)
+        for address, mail in turn.mails:
+            self.outbox.mail(address, mail)
+        for seconds, what in turn.timers:
+            self._watcher.after(seconds, QUEUE, what)
 
     def _put_off(self, messages: list[Any], error: StoreError) -> None:
         """Nothing was changed. Clients are told; what Renders reported has happened, and is tried again."""

@@ -27,8 +27,11 @@ SUBMIT = [
     Point("after actors.jobs.store:Store.add", "the job stands in a transaction that is not on disk"),
     Point(f"before {COMMIT} since actors.jobs.store:Store.add late", "so do event and reply, and nobody was told"),
     Point("before actors.job_queue:Queue._say since actors.jobs.store:Store.add", "all is on disk, nothing is said"),
-    Point("before bus.outbox:Outbox.flush since actors.jobs.store:Store.add", "reply and mail are not yet sent"),
-    Point("after bus.outbox:Outbox.flush since actors.jobs.store:Store.add", "the hub has them, and may send them"),
+    Point("before bus.outbox:Outbox.flush since actors.jobs.store:Store.add", "the reply is not yet sent"),
+    Point(
+        "after bus.outbox:Outbox.flush since actors.jobs.store:Store.add",
+        "the hub has it, and may send it; no Render is ordered",
+    ),
 ]
 
 START = [

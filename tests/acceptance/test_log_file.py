@@ -83,3 +83,16 @@ def test_only_an_admin_may_make_the_log_say_less(start: Callable[..., Daemon]) -
     assert daemon.refusal("log_level", level="error")["code"] == "forbidden"
     daemon.signal(signal.SIGTERM)
     assert daemon.ended() == 0
+
+
+def test_a_job_reads_as_a_story(daemon: Daemon) -> None:
+    job_id = daemon.finish(quick(daemon.out / "story.mp4"))["id"]
+
+    def story() -> list[str]:
+        return [line["event"] for line in daemon.log() if line.get("job_id") == job_id]
+
+    eventually(lambda: story()[-1:] == ["job_completed"], "the end of the story")
+    assert story() == [
+        "command_done", "job_started", "child_started", "output_started", "child_ended", "output_completed",
+        "job_completed",
+    ]  # fmt: skip
