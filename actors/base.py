@@ -150,7 +150,8 @@ class BusActor(pykka.ThreadingActor):
                 break
             batch += following.message
         self.inbox.taken(batch)
-        self.hub.wake(self.address)
+        if not self._is_told_to_stop:
+            self.hub.wake(self.address)
         self.receive([self._open(one) for one in batch])
         self.outbox.flush()
 
