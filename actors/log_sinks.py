@@ -71,7 +71,7 @@ class WatchedFile:
         if self._descriptor is None or not self._is_current(self._descriptor):
             self.close()
             self._descriptor = self._open()
-        rest = "".join(lines).encode()
+        rest = "".join(lines).encode(errors="backslashreplace")  # a path need not be UTF-8
         while rest:
             rest = rest[os.write(self._descriptor, rest) :]
 
@@ -129,7 +129,7 @@ def journal_entry(fields: Mapping[str, str]) -> bytes:
     """An entry in journald's own protocol. A value of several lines goes with its length before it."""
     parts = []
     for name, text in fields.items():
-        value = text.encode()
+        value = text.encode(errors="backslashreplace")  # a path need not be UTF-8
         if b"\n" in value:
             parts.append(name.encode() + b"\n" + struct.pack("<Q", len(value)) + value + b"\n")
         else:

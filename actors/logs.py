@@ -46,7 +46,7 @@ _state = _State()
 
 
 def level() -> Level:
-    """The gravest of the levels that are left out is below this one. Any thread."""
+    """The least grave level that is said. Any thread."""
     return _state.level
 
 

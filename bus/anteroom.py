@@ -34,8 +34,8 @@ class Refused(NamedTuple):
 
 
 class Anteroom:
-    """Of all actors. One that has something to do waits in its own inbox to wake it; the others come when its turn
-    begins, with `feed`. What it has begun to work at makes room for the next one, with `wake`.
+    """Of all actors. An actor's own inbox holds one command, which wakes it; when its turn begins it asks for the
+    turn's others with `feed`, and when it has taken them, with `wake`, for the one that begins its next turn.
 
     `lock`: is to be held by whoever takes an inbox away, so that nothing is put into it afterwards.
 

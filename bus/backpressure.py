@@ -9,8 +9,11 @@ from typing import NamedTuple
 
 import zmq
 
-MORE, LAST = int(zmq.NOBLOCK | zmq.SNDMORE), int(zmq.NOBLOCK)
-"""For a frame that others follow, and for one that none does. As numbers: pyzmq's flags take as long as a send."""
+NOW = int(zmq.NOBLOCK)
+"""Not to wait. As a number: pyzmq's flags take as long as a send."""
+
+MORE, LAST = NOW | int(zmq.SNDMORE), NOW
+"""For a frame that others follow, and for one that none does."""
 
 BIG_BYTES = 16 * 1024
 """From this size on a reply is handed to libzmq without a copy, and tracked."""

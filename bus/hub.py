@@ -22,8 +22,7 @@ import zmq
 from bus import auth, codec, limits
 from bus.address import check_owner, endpoints, ipc_folder, is_ipv6, is_loopback
 from bus.anteroom import Anteroom, Refused
-from bus.backpressure import LAST, MORE, Replies
-from bus.backpressure import LAST as NOW
+from bus.backpressure import LAST, MORE, NOW, Replies
 from bus.door import LOOK_SECONDS, Door
 from bus.errors import BadAddress, CommandRefused, Invalid
 from bus.inbox import Inbox

@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import shutil
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
 
@@ -116,10 +115,6 @@ class Workspace:
             return {}
         lines = (line.rpartition(b"\0")[2].partition(b" ") for line in whole)
         return {name.decode(errors="replace"): value for name, _, value in lines}
-
-    def clear(self) -> None:
-        """Remove everything."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def remove_fifo(self) -> None:
         """The child is gone: nobody reads it any more."""

@@ -298,7 +298,7 @@ def test_no_shell_reads_its_words(workspace: Workspace, word: str) -> None:
     child = Child.spawn(["/usr/bin/printf", "[%s]", word], workspace)
     ended(child)
     child.close()
-    workspace.clear()
+    shutil.rmtree(workspace.folder)
     workspace.prepare(PARTIAL)
     child = Child.spawn(["/bin/sh", "-c", 'printf "[%s]" "$1" >&2', "sh", word], workspace)
     assert ended(child) == 0

@@ -62,8 +62,7 @@ def test_a_folder_that_is_there_already_is_not_used_again(workspace: Workspace) 
 def test_what_is_not_there_is_no_error_to_remove(workspace: Workspace) -> None:
     for _ in range(2):
         workspace.remove_fifo()
-        workspace.clear()
-    assert not workspace.folder.exists()
+    assert not workspace.stdin.exists()
 
 
 class Note(msgspec.Struct):
