@@ -1,4 +1,4 @@
-"""Rows of the tables that only grow: commands, events, audit."""
+"""What a turn records beside its jobs: commands, events, audit."""
 
 from typing import NamedTuple
 
