@@ -4,7 +4,6 @@ import importlib
 import os
 import sys
 from io import TextIOWrapper
-from typing import NamedTuple
 
 import click
 
@@ -18,44 +17,40 @@ MAX_HELP_WIDTH = 100
 """Help is read in lines of at most this, however wide the terminal is."""
 
 
-class Entry(NamedTuple):
-    """Where a command is, and its line in the list."""
-
-    module: str
-    summary: str
-    attribute: str = ""
-    """Its name in the module, where that is not the command's."""
-
-
 SECTIONS = {
     "Jobs": {
-        "submit": Entry("submit", "Queue a job: rushes submit in.mov out.mp4 -- -c:v libx264"),
-        "wait": Entry("wait", "Wait until jobs have ended; their success is the exit status"),
-        "cancel": Entry("cancel", "Stop jobs, and keep their record"),
-        "delete": Entry("delete", "Remove jobs, their record and the files they made"),
-        "boost": Entry("boost", "Move queued jobs"),
-        "retry": Entry("retry", "Queue failed jobs again"),
+        "submit": "Queue a job: rushes submit in.mov out.mp4 -- -c:v libx264",
+        "wait": "Wait until jobs have ended; their success is the exit status",
+        "cancel": "Stop jobs, and keep their record",
+        "delete": "Remove jobs, their record and the files they made",
+        "boost": "Move queued jobs",
+        "retry": "Queue failed jobs again",
     },
     "Look": {
-        "list": Entry("list", "Jobs, newest first", "list_jobs"),
-        "show": Entry("show", "One job, whole"),
-        "log": Entry("log", "What FFmpeg said"),
-        "tail": Entry("tail", "Events, as they happen"),
-        "audit": Entry("audit", "Who changed what"),
-        "status": Entry("daemon", "The daemon itself"),
+        "list, show": "Jobs, newest first; one job, whole",
+        "log, tail": "What FFmpeg said; events, as they happen",
+        "status, audit": "The daemon itself; who changed what",
     },
     "Daemon": {
-        "serve": Entry("serve", "Run the daemon"),
-        "drain": Entry("daemon", "Start no further job"),
-        "resume": Entry("daemon", "Start jobs again"),
-        "shutdown": Entry("daemon", "End the daemon"),
-        "log-level": Entry("daemon", "Have the daemon's log say more or less", "log_level"),
-        "backup": Entry("backup", "Copy the daemon's store to a file"),
-        "demo": Entry("demo", "See all of it work on real clips, in a folder of its own"),
-        "completion": Entry("completion", "Print the completion script of a shell"),
+        "serve": "Run the daemon",
+        "drain, resume": "Start no further job; start jobs again",
+        "shutdown": "End the daemon",
+        "log-level": "Have the daemon's log say more or less",
+        "backup": "Copy the daemon's store to a file",
+        "demo": "See all of it work on real clips, in a folder of its own",
+        "completion": "Print the completion script of a shell",
     },
 }
-COMMANDS = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
+"""The lines of the help: the names of commands that belong together, and what they do."""
+
+COMMANDS = [name for lines in SECTIONS.values() for names in lines for name in names.split(", ")]
+
+ELSEWHERE = {
+    "list": ("list", "list_jobs"),
+    "log-level": ("daemon", "log_level"),
+    **{name: ("daemon", name) for name in ("status", "drain", "resume", "shutdown")},
+}
+"""Module and name of a command that is not in the module of its own name."""
 
 
 class LazyGroup(click.Group):
@@ -63,17 +58,16 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Every name, in the order of the help."""
-        return list(COMMANDS)
+        return COMMANDS
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command, imported now; an unknown one is wrong usage."""
-        entry = COMMANDS.get(cmd_name)
-        if entry is None:
+        if cmd_name not in COMMANDS:
             if not cmd_name.startswith("-") and not ctx.resilient_parsing:
                 ctx.fail(_unknown(cmd_name))
             return None
-        module = importlib.import_module(f"cli.commands.{entry.module}")
-        command: click.Command = getattr(module, entry.attribute or cmd_name)
+        module, attribute = ELSEWHERE.get(cmd_name, (cmd_name, cmd_name))
+        command: click.Command = getattr(importlib.import_module(f"cli.commands.{module}"), attribute)
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -98,10 +92,10 @@ class LazyGroup(click.Group):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands in one block, right below what Rushes does: all of it fits a screen of 24 lines."""
-        for section, entries in SECTIONS.items():
+        for section, lines in SECTIONS.items():
             heading = section
-            for name, entry in entries.items():
-                formatter.write(f"  {heading:8}{name:12}{entry.summary}\n")
+            for names, summary in lines.items():
+                formatter.write(f"  {heading:8}{names:16}{summary}\n")
                 heading = ""
         formatter.write("rushes COMMAND --help explains each, with an example.  rushes --version\n")
 
