@@ -38,10 +38,8 @@ def _check_range(_ctx: click.Context, param: click.Parameter, value: float | Non
 @click.option("--bus", metavar="ADDRESS", help="ipc:///folder or tcp://127.0.0.1:PORT (RUSHES_BUS).")
 @click.option(
     "--slots",
-    type=int,
     metavar="N",
-    callback=_check_range,
-    help="Jobs at once; default: the cores (RUSHES_SLOTS).",
+    help="Jobs at once, or of each resource: cpu=8,nvenc=2; default: the cores (RUSHES_SLOTS).",
 )
 @click.option("--ffmpeg", metavar="PATH", help="Else the one on PATH, else a bundled one (RUSHES_FFMPEG).")
 @click.option(

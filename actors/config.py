@@ -16,6 +16,8 @@ from actors.jobs.waits import LONGEST_SECONDS
 from actors.log_sinks import is_journal
 from bus.address import default_address
 from bus.auth import Role
+from bus.limits import CPU, MAX_RESOURCES, MAX_SLOTS
+from bus.spec import ResourceName
 
 ENVIRONMENT_PREFIX = "RUSHES_"
 
@@ -29,12 +31,9 @@ UNITS = {"": 1, "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 UNITS |= {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMGT]?i?B?)\Z")
 
-PLACE = re.compile(r"(.*) - at `\$\.(.*)`\Z", re.DOTALL)
+PLACE = re.compile(r"(.*) - at (?:`key` in )?`\$\.(.*)`\Z", re.DOTALL)
 
 Bytes = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-
-MAX_SLOTS = 1024
-"""Children at once; each has a thread."""
 
 
 class ConfigError(Exception):
@@ -62,13 +61,14 @@ class Backup(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Everything that can be set. The names are those of the flags, the TOML keys and the environment."""
+    """Everything that can be set. The names are those of the flags, the TOML keys and the environment.
+
+    `slots` is by resource, in the file a table or the number of `cpu`; there are always some of `cpu`.
+    """
 
     data: str = msgspec.field(default_factory=lambda: str(default_data()))
     bus: str = msgspec.field(default_factory=default_address)
-    slots: Annotated[int, Meta(ge=1, le=MAX_SLOTS)] = msgspec.field(
-        default_factory=lambda: len(os.sched_getaffinity(0))
-    )
+    slots: Annotated[dict[ResourceName, Annotated[int, Meta(ge=1, le=MAX_SLOTS)]], Meta(max_length=MAX_RESOURCES)] = {}
     ffmpeg: str | None = None
     grace: Annotated[float, Meta(ge=0, le=600)] = DEFAULT_GRACE_SECONDS
     log_format: Literal["json", "console", "journal"] | None = None
@@ -109,6 +109,7 @@ def load(given: Mapping[str, Any], file: Path | None = None, environ: Mapping[st
     for name, value in given.items():
         if value is not None:
             raw[name], told_by[name] = value, "the command line"
+    raw["slots"] = _read_slots(raw.get("slots", {}))
     _read_sizes(raw, "min_free")
     if isinstance(raw.get("retention"), dict):
         _read_sizes(raw["retention"], "max_bytes")
@@ -139,10 +140,19 @@ def _explain(error: str, told_by: Mapping[str, str]) -> str:
     at = PLACE.search(error)
     if at is None:
         return f"configuration: {error}; the settings are {', '.join(NAMES)}"
-    problem = at[1].replace("`", "")
-    return (
-        f"setting {at[2]} (from {told_by.get(at[2].partition('.')[0], 'nowhere')}): {problem[0].lower()}{problem[1:]}"
-    )
+    problem, name = at[1].replace("`", ""), at[2].replace("[...]", "")  # msgspec does not say which key of a map
+    told = told_by.get(name.partition(".")[0], "nowhere")
+    return f"setting {name} (from {told}): {problem[0].lower()}{problem[1:]}"
+
+
+def _read_slots(given: Any) -> Any:
+    """`4`, `"4"`, `"cpu=4,nvenc=2"` or a table, as a table with some of `cpu`; what is none is left for the check."""
+    if isinstance(given, dict):
+        return {CPU: len(os.sched_getaffinity(0))} | given
+    if not isinstance(given, str) or "=" not in given:
+        return {CPU: given}
+    pairs = [part.partition("=") for part in given.split(",")]
+    return _read_slots({name.strip(): count.strip() for name, _, count in pairs})
 
 
 def _read_sizes(table: dict[str, Any], name: str) -> None:

@@ -25,7 +25,9 @@ from actors.janitor import Janitor, JanitorSettings
 from actors.job_queue import Queue, QueueSettings
 from actors.jobs.database import CHECK_SECONDS
 from actors.jobs.keeper import open_store
+from actors.jobs.ledger import Settings
 from actors.jobs.model import timestamp
+from actors.jobs.reads import About
 from actors.jobs.retention import Policy
 from actors.logs import logger
 from actors.mail import BeginStop, StartRender
@@ -149,13 +151,9 @@ class Daemon:
         self._watcher = Watcher(self._hub, self._failed)
         self._queue_settings = QueueSettings(
             data=data,
-            slots=config.slots,
+            about=About(version("rushes"), *self._started),
             policy=Policy(config.keep_files, config.retention.max_bytes, config.retention.events_days),
-            retry_delay=config.retry_delay,
-            stop_seconds=GRACES_TO_STOP * config.grace,
-            version=version("rushes"),
-            started_at=self._started[0],
-            started_monotonic=self._started[1],
+            ledger=Settings(config.slots, config.retry_delay, GRACES_TO_STOP * config.grace),
         )
         self._render_settings = RenderSettings(ffmpeg, config.grace, data / WORK_FOLDER, config.min_free)
         self._janitor_settings = JanitorSettings(
@@ -199,7 +197,7 @@ class Daemon:
             JANITOR: self._start_janitor,
             ADMISSION: self._start_admission,
         }
-        stop_seconds = self._queue_settings.stop_seconds
+        stop_seconds = self._queue_settings.ledger.stop_seconds
         supervisor = Supervisor.start(
             self._hub, self._watcher, parts, self._start_render, stop_seconds, self._outcome.put
         )

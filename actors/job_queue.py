@@ -5,18 +5,18 @@ that has returned. The next job is started in the turn that ends the last.
 """
 
 import os
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from actors import logs
-from actors.base import QUEUE, SUPERVISOR, WATCHDOG, WORK_FOLDER, BusActor
-from actors.jobs import changes, outcomes, retention, waits
+from actors.base import ARCHIVE, QUEUE, SUPERVISOR, WATCHDOG, WORK_FOLDER, BusActor
+from actors.jobs import changes, dispatch, outcomes, reads, retention, waits
 from actors.jobs.database import StoreError, StoreFailing, StoreFull, StoreUnavailable, StoreUnusable
 from actors.jobs.desk import Desk, Held
 from actors.jobs.keeper import Keeper
-from actors.jobs.ledger import DEFAULT_RETRY_SECONDS, DEFAULT_STOP_SECONDS, Ledger
+from actors.jobs.ledger import Ledger, Settings
+from actors.jobs.reads import About
 from actors.jobs.retention import Policy
 from actors.jobs.states import is_ended
 from actors.jobs.store import Store
@@ -28,6 +28,7 @@ from actors.mail import (
     FilesRemoved,
     OutputCompleted,
     OutputStarted,
+    Paused,
     Progressed,
     QueueDone,
     RenderEnded,
@@ -65,20 +66,16 @@ class QueueSettings(NamedTuple):
     """What the Queue needs to know."""
 
     data: Path
-    slots: int
-    version: str
-    started_at: str
-    started_monotonic: float
+    about: About
     policy: Policy = Policy()
-    retry_delay: float = DEFAULT_RETRY_SECONDS
-    stop_seconds: float = DEFAULT_STOP_SECONDS
+    ledger: Settings = Settings()
 
 
 class Queue(BusActor):
     """See the module. Runs in a thread of its own."""
 
     reads = (
-        OutputStarted | Progressed | Signalled | OutputCompleted | RenderEnded | FilesRemoved | SweepDue
+        OutputStarted | Progressed | Paused | Signalled | OutputCompleted | RenderEnded | FilesRemoved | SweepDue
         | WorkFolders | RoomFound | BeginStop | StopBegun | ActorRestarted | Tick
     )  # fmt: skip
 
@@ -96,7 +93,7 @@ class Queue(BusActor):
     def begin(self) -> None:
         """Open the store, and take up what an earlier daemon or Queue had left."""
         settings = self._settings
-        self._keeper = Keeper(settings.data, self.log, settings.retry_delay, settings.stop_seconds)
+        self._keeper = Keeper(settings.data, self.log, settings.ledger)
         try:
             turn = self._first_turn()
         except StoreFull as error:
@@ -112,7 +109,7 @@ class Queue(BusActor):
         turn = Turn(self._store, self._ledger)
         with self._store.transaction():
             if self._first:
-                turn.event("daemon.started", {"version": self._settings.version, "pid": os.getpid()})
+                turn.event("daemon.started", {"version": self._settings.about.version, "pid": os.getpid()})
             outcomes.recover(turn)
             self._dispatch(turn)
             turn.write()
@@ -231,6 +228,8 @@ class Queue(BusActor):
 
     def _say(self, turn: Turn) -> None:
         """The turn is on disk: now it may be told; in the log before whoever has mail adds to the story."""
+        for live in turn.live:  # first, so that whoever hears of progress and asks is shown it
+            self.outbox.mail(ARCHIVE, live)
         for topic, body in turn.published:
             self.outbox.event(topic, body)
         for envelope, body in turn.replies:
@@ -270,16 +269,9 @@ class Queue(BusActor):
         self.outbox.reply(request.envelope, refusal_body(request.command.id, refusal))
 
     def _dispatch(self, turn: Turn) -> None:
-        """Fill the free slots, in the queue's order."""
-        ledger = self._ledger
-        while (
-            not (ledger.draining or ledger.stopping or self._keeper.is_full)
-            and len(ledger.running) < self._settings.slots
-        ):
-            job = waits.next_ready(turn, self._work) if ledger.statuses["queued"] else None
-            if job is None:
-                return
-            outcomes.start(turn, job)
+        """Start what there are slots for."""
+        if not (self._ledger.draining or self._ledger.stopping or self._keeper.is_full):
+            dispatch.fill(turn, self._work)
 
     def _is_done(self) -> bool:
         ledger = self._ledger
@@ -296,6 +288,8 @@ class Queue(BusActor):
                 outcomes.output_started(turn, message)
             case Progressed():
                 outcomes.progressed(turn, message)
+            case Paused():
+                outcomes.paused(turn, message)
             case Signalled():
                 outcomes.signalled(turn, message)
             case OutputCompleted():
@@ -368,7 +362,7 @@ class Queue(BusActor):
                         return
                     result: Any = m.JobResult(self._view(command.job_id))
                 else:
-                    result = self._status()
+                    result = reads.status(self._ledger, self._settings.about)
             body = result_body(command.id, result)
         except StoreError as error:
             if isinstance(error, StoreUnusable):
@@ -381,19 +375,3 @@ class Queue(BusActor):
     def _view(self, job_id: str) -> m.JobView:
         turn = Turn(self._store, self._ledger)
         return turn.placed(changes.find(turn, job_id))
-
-    def _status(self) -> m.StatusResult:
-        ledger, settings = self._ledger, self._settings
-        return m.StatusResult(
-            version=settings.version,
-            pid=os.getpid(),
-            started_at=settings.started_at,
-            uptime=round(time.monotonic() - settings.started_monotonic, 3),
-            slots=settings.slots,
-            running=len(ledger.running),
-            queued=ledger.statuses["queued"],
-            draining=ledger.draining or ledger.stopping == "drain",
-            last_seq=ledger.seq,
-            epoch=ledger.epoch,
-            counts={status: ledger.statuses[status] for status in sorted(m.STATUSES)},
-        )

@@ -42,6 +42,7 @@ class StartRender(Mail, frozen=True, kw_only=True):
     spec: m.JobSpec
     pending: list[int]
     stop: StopWhy | None
+    paused: bool = False
     discard: m.ErrorView | None = None
 
 
@@ -51,6 +52,20 @@ class StopRender(Mail, frozen=True, kw_only=True):
     run: int
     why: StopWhy
     hurry: bool = False
+
+
+class PauseRender(Mail, frozen=True, kw_only=True):
+    """Queue to Render: the wish is on disk; hold the child where it is, or let it go on."""
+
+    run: int
+    paused: bool
+
+
+class Paused(Mail, frozen=True, kw_only=True):
+    """Render to Queue: the child is held, or no further one is started."""
+
+    job_id: str
+    run: int
 
 
 class OutputStarted(Mail, frozen=True, kw_only=True):

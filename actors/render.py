@@ -22,6 +22,7 @@ from actors.mail import (
     ChildExited,
     EndHow,
     Facts,
+    PauseRender,
     RenderClosed,
     Room,
     StartRender,
@@ -53,7 +54,7 @@ class RenderSettings(NamedTuple):
 class Render(BusActor):
     """Renders one job's pending outputs. Runs in a thread of its own; ends itself when it has reported."""
 
-    reads = StopRender | ChildExited | Tick
+    reads = StopRender | PauseRender | ChildExited | Tick
 
     def __init__(self, hub: Hub, watcher: Watcher, settings: RenderSettings, order: StartRender) -> None:
         super().__init__(hub, render_address(order.job_id))
@@ -63,6 +64,8 @@ class Render(BusActor):
         self._order = order
         self._pending = list(order.pending)
         self._told_to: StopWhy | None = order.stop
+        self._paused = order.paused
+        self._waits = False
         self._run: Run | None = None
         self._stopper: Stopper | None = None
         self._fault: ErrorView | None = None
@@ -80,13 +83,16 @@ class Render(BusActor):
             run.adopt()
             self._discard(run, self._order.discard)
 
-    def receive(self, messages: Sequence[StopRender | ChildExited | Tick]) -> None:
+    def receive(self, messages: Sequence[StopRender | PauseRender | ChildExited | Tick]) -> None:
         """Do what each message says, unless it is about something that is over."""
         for message in messages:
             match message:
                 case StopRender():
                     if message.run == self._order.run:
                         self._stop_now(message.why, hurry=message.hurry)
+                case PauseRender():
+                    if message.run == self._order.run:
+                        self._pause(message.paused)
                 case ChildExited():
                     self._on_exit(message.pid)
                 case Tick():
@@ -109,12 +115,9 @@ class Render(BusActor):
         run, stopper = self._run, self._stopper
         if run is None or int(number) != run.number:
             return  # it was for a run that is over
-        if name == "progress" and stopper is not None:
-            self._look(run, stopper)
-        elif name == "climb" and stopper is not None:
-            self._climb(run, stopper)
-        elif name == "settle" and stopper is not None:
-            self._settle(run, stopper)
+        steps = {"progress": self._look, "climb": self._climb, "settle": self._settle}
+        if name in steps and stopper is not None:
+            steps[name](run, stopper)
         elif name == "probe":
             run.end_probe()
         elif name == "adopt" and run.child is None:
@@ -134,12 +137,16 @@ class Render(BusActor):
     def _next(self) -> None:
         """Start the next pending output; where a stop was asked for, report."""
         self._run = self._stopper = None
+        self._waits = False
         run = self._make_run(self._pending[0])
         if run.was_started:
             self._run = run
             self._adopt(run)
         elif self._told_to is not None:
             self._report_end(None, "stopped")
+        elif self._paused:
+            self._waits = True
+            self._reports.paused()
         else:
             self._run = run
             self._start(run)
@@ -170,7 +177,11 @@ class Render(BusActor):
             self.log.info("child_adopted", output=run.index, pid=child.pid)
             stopper = self._watch(run, child)
             if is_to_end:
-                self._climb_from_the_start(run, stopper)
+                self._climb(run, stopper)
+            elif self._paused:
+                self._hold(run, child)
+            elif run.brake.is_on:
+                run.brake.release(child)  # an earlier Render was told to, and did not come to it
             return
         if run.kill_strays():
             self._look_again("adopt", run)
@@ -200,7 +211,7 @@ class Render(BusActor):
 
     def _watch(self, run: Run, child: Child) -> Stopper:
         self._watcher.watch(child.pid, self.address, child.pidfd)
-        self._patience = Patience(self._order.spec, run.index, time.monotonic(), child.age)
+        self._patience = Patience(self._order.spec, run.index, time.monotonic(), child.age - run.brake.seconds)
         stopper = self._stopper = Stopper(child, self._settings.grace)
         self._reports.started(run.index)
         self._after(PROGRESS_SECONDS, "progress", run)
@@ -212,6 +223,9 @@ class Render(BusActor):
         """Report progress, and see whether the child takes too long or stands still."""
         if run.child is None:
             return
+        if self._paused and not stopper.is_climbing:
+            self._after(PROGRESS_SECONDS, "progress", run)
+            return
         report = self._report_progress(run, "stopping" if stopper.is_climbing else None)
         if not stopper.is_climbing:
             now = time.monotonic()
@@ -219,7 +233,7 @@ class Render(BusActor):
             self._fault = self._patience.verdict(now)
             if self._fault is not None:
                 run.note_fault(self._fault)
-                self._climb_from_the_start(run, stopper)
+                self._climb(run, stopper)
         self._after(PROGRESS_SECONDS, "progress", run)
 
     def _report_progress(self, run: Run, known: Phase | None) -> Report:
@@ -229,24 +243,42 @@ class Render(BusActor):
         self._reports.progress(run.index, report, phase, run.written().size)
         return report
 
+    # ------------------------------------------------------------ pausing
+
+    def _pause(self, wanted: bool) -> None:
+        """Hold a running child, or let it go on. Between two outputs, none is started; a proof is not held up."""
+        if wanted == self._paused:
+            return
+        self._paused = wanted
+        run, stopper = self._run, self._stopper
+        if self._waits:
+            self._next()
+        elif run is not None and run.child is not None and stopper is not None and not stopper.is_climbing:
+            if wanted:
+                self._hold(run, run.child)
+            else:
+                self._patience.go_on(time.monotonic())
+                run.brake.release(run.child)
+
+    def _hold(self, run: Run, child: Child) -> None:
+        self._patience.hold(time.monotonic())
+        run.brake.apply(child)
+        self._reports.paused()
+
     # ------------------------------------------------------------ stopping
 
     def _stop_now(self, why: StopWhy, *, hurry: bool) -> None:
         """Climb the ladder at a running child. Where none runs, or it is done, the next step sees the wish."""
         run, stopper = self._run, self._stopper
         first, self._told_to = self._told_to is None, self._told_to or why
+        if self._waits:
+            self._next()
         if run is None or stopper is None:
             return
-        if first and not stopper.is_climbing:
-            stopper.begin(time.monotonic())
         if hurry:
             stopper.hurry(time.monotonic())
         if first or hurry:
             self._climb(run, stopper)
-
-    def _climb_from_the_start(self, run: Run, stopper: Stopper) -> None:
-        stopper.begin(time.monotonic())
-        self._climb(run, stopper)
 
     def _climb(self, run: Run, stopper: Stopper) -> None:
         now = time.monotonic()
@@ -324,11 +356,9 @@ class Render(BusActor):
 
     def _fail(self, run: Run, failed: ErrorView, status: int | None = None) -> None:
         run.note_fault(failed)
-        removed = self._clean_up(run)
-        if self._told_to is not None:
-            self._report_end(run, "stopped", exit_status=status, removed=removed)
-        else:
-            self._report_end(run, "failed", failed, exit_status=status, removed=removed)
+        how: EndHow = "failed" if self._told_to is None else "stopped"
+        why = failed if how == "failed" else None
+        self._report_end(run, how, why, exit_status=status, removed=self._clean_up(run))
 
     def _clean_up(self, run: Run) -> list[str]:
         """Remove what a run that came to nothing has left; what cannot be removed is told of, and ends no daemon."""

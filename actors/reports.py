@@ -11,6 +11,7 @@ from actors.mail import (
     Facts,
     OutputCompleted,
     OutputStarted,
+    Paused,
     Progressed,
     RenderEnded,
     Room,
@@ -42,6 +43,10 @@ class Reports:
         )  # fmt: skip
         news = Progressed(live=live, frame=block.frame, fps=block.fps, out_time=block.out_time, size=size)
         self._outbox.mail(QUEUE, news)
+
+    def paused(self) -> None:
+        """The child is held, or no further one is started."""
+        self._outbox.mail(QUEUE, Paused(job_id=self._job_id, run=self._run))
 
     def rung(self, index: int, rung: Rung | None) -> None:
         """A rung of the ladder was taken, if one was."""

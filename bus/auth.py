@@ -10,11 +10,11 @@ from bus.errors import Forbidden
 Role = Literal["viewer", "operator", "admin"]
 
 READS = frozenset({"get", "list", "events", "log", "audit", "status"})
-OPERATES = READS | {"submit", "cancel", "delete", "boost", "retry"}
+OPERATES = READS | {"submit", "cancel", "delete", "boost", "retry", "pause", "unpause"}
 ALLOWED: dict[Role, frozenset[str]] = {
     "viewer": READS,
     "operator": OPERATES,
-    "admin": OPERATES | {"drain", "resume", "shutdown", "log_level", "backup"},
+    "admin": OPERATES | {"drain", "resume", "shutdown", "slots", "log_level", "backup"},
 }
 
 UNKNOWN = "unknown"

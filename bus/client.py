@@ -129,6 +129,18 @@ class Client:
         """Queue a failed job again; outputs that had completed are kept."""
         return self.call(m.Retry(id=command_id or new_id(), wait=wait, job_id=job_id), m.JobResult)
 
+    def pause(self, job_id: str, *, release: bool = False, command_id: str | None = None) -> m.PauseResult:
+        """Hold a job where it is; with `release`, others may have its slots meanwhile."""
+        return self.call(m.Pause(id=command_id or new_id(), job_id=job_id, release=release), m.PauseResult)
+
+    def unpause(self, job_id: str, *, command_id: str | None = None) -> m.PauseResult:
+        """Let a job go on."""
+        return self.call(m.Unpause(id=command_id or new_id(), job_id=job_id), m.PauseResult)
+
+    def set_slots(self, slots: Mapping[str, int], *, command_id: str | None = None) -> m.SlotsResult:
+        """How many slots there are of some resources, from now on."""
+        return self.call(m.SetSlots(id=command_id or new_id(), slots=dict(slots)), m.SlotsResult)
+
     def drain(self, *, command_id: str | None = None) -> m.DrainResult:
         """Start no further job until `resume`, over restarts too."""
         return self.call(m.Drain(id=command_id or new_id()), m.DrainResult)

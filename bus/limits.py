@@ -50,6 +50,18 @@ MAX_REASON_CHARS = 100
 MAX_NOTES_CHARS = 500
 """The `notes` of a cancel: a few sentences."""
 
+CPU = "cpu"
+"""The resource of which a job takes one that does not say what it takes."""
+
+MAX_SLOTS = 1024
+"""Of one resource: each child has a thread, and takes at least one of something."""
+
+MAX_RESOURCES = 16
+"""Kinds of resources of one machine: processors, and what it has of encoders, decoders, memory and licences."""
+
+MAX_RESOURCE_CHARS = 32
+"""The name of a resource: a word."""
+
 MIN_PRIORITY, MAX_PRIORITY = -1000, 1000
 """The range of `priority`."""
 

@@ -10,9 +10,29 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from bus import limits
+from bus.events import Event as Event
+from bus.results import AuditResult as AuditResult
+from bus.results import BackupResult as BackupResult
+from bus.results import BoostResult as BoostResult
+from bus.results import CancelResult as CancelResult
+from bus.results import DeleteResult as DeleteResult
+from bus.results import DrainResult as DrainResult
+from bus.results import EventsResult as EventsResult
+from bus.results import FailedRemoval as FailedRemoval
+from bus.results import JobResult as JobResult
+from bus.results import ListResult as ListResult
+from bus.results import LogLevelName as LogLevelName
+from bus.results import LogLevelResult as LogLevelResult
+from bus.results import LogResult as LogResult
+from bus.results import PauseResult as PauseResult
+from bus.results import ResourceView as ResourceView
+from bus.results import ShutdownMode as ShutdownMode
+from bus.results import ShutdownResult as ShutdownResult
+from bus.results import SlotsResult as SlotsResult
+from bus.results import StatusResult as StatusResult
 from bus.spec import Input as Input
 from bus.spec import JobSpec as JobSpec
-from bus.spec import Name, Priority
+from bus.spec import Name, Priority, ResourceName
 from bus.spec import Output as Output
 from bus.spec import Verify as Verify
 from bus.views import STATUSES as STATUSES
@@ -23,12 +43,9 @@ from bus.views import JobStatus as JobStatus
 from bus.views import JobView as JobView
 from bus.views import OutputStatus as OutputStatus
 from bus.views import OutputView as OutputView
+from bus.views import PauseView as PauseView
 from bus.views import Phase as Phase
 from bus.views import WaitingView as WaitingView
-
-ShutdownMode = Literal["stop", "drain", "leave"]
-LogLevelName = Literal["debug", "info", "warning", "error"]
-
 
 CommandId = Annotated[str, Meta(min_length=1, max_length=limits.MAX_ID_CHARS)]
 JobId = Annotated[str, Meta(min_length=1, max_length=limits.MAX_ID_CHARS)]
@@ -99,6 +116,28 @@ class Shutdown(Command, frozen=True, kw_only=True, tag="shutdown"):
     mode: ShutdownMode = "stop"
 
 
+class Pause(Command, frozen=True, kw_only=True, tag="pause"):
+    """Hold a job where it is. `release`: while it would run, others may have its slots."""
+
+    job_id: JobId
+    release: bool = False
+
+
+class Unpause(Command, frozen=True, kw_only=True, tag="unpause"):
+    """Let a job go on."""
+
+    job_id: JobId
+
+
+class SetSlots(Command, frozen=True, kw_only=True, tag="slots"):
+    """How many slots there are of some resources, from now on."""
+
+    slots: Annotated[
+        dict[ResourceName, Annotated[int, Meta(ge=0, le=limits.MAX_SLOTS)]],
+        Meta(min_length=1, max_length=limits.MAX_RESOURCES),
+    ]
+
+
 class LogLevel(Command, frozen=True, kw_only=True, tag="log_level"):
     """How much the daemon's log says, until it ends."""
 
@@ -158,157 +197,35 @@ class Status(Command, frozen=True, kw_only=True, tag="status"):
 
 
 AnyCommand = (
-    Submit | Cancel | Delete | Boost | Retry | Drain | Resume | Shutdown | LogLevel | Backup
-    | Get | List | Events | Log | Audit | Status
+    Submit | Cancel | Delete | Boost | Retry | Pause | Unpause | Drain | Resume | Shutdown | SetSlots | LogLevel
+    | Backup | Get | List | Events | Log | Audit | Status
 )  # fmt: skip
 
 COMMANDS: dict[str, type[Command]] = {
     str(kind.__struct_config__.tag): kind
     for kind in (
-        Submit, Cancel, Delete, Boost, Retry, Drain, Resume, Shutdown, LogLevel, Backup,
+        Submit, Cancel, Delete, Boost, Retry, Pause, Unpause, Drain, Resume, Shutdown, SetSlots, LogLevel, Backup,
         Get, List, Events, Log, Audit, Status,
     )
 }  # fmt: skip
 
-CHANGING = frozenset({"submit", "cancel", "delete", "boost", "retry", "drain", "resume", "shutdown", "log_level"})
+CHANGING = frozenset(
+    {
+        "submit",
+        "cancel",
+        "delete",
+        "boost",
+        "retry",
+        "pause",
+        "unpause",
+        "drain",
+        "resume",
+        "shutdown",
+        "slots",
+        "log_level",
+    }
+)
 """The commands that change something: idempotent by id, audited, durable before `ok`."""
-
-
-# ---------------------------------------------------------------- events
-
-
-class Event(Struct, frozen=True, kw_only=True):
-    """What a subscriber hears. `seq` is nil where the event is ephemeral."""
-
-    v: int = limits.PROTOCOL_VERSION
-    seq: int | None
-    at: str
-    type: str
-    job_id: str | None
-    session: str | None
-    by: str | None
-    command_id: str | None
-    data: dict[str, Any]
-
-    @property
-    def topic(self) -> str:
-        """`job.<id>.<kind>` or `daemon.<kind>`."""
-        scope, _, kind = self.type.partition(".")
-        return self.type if self.job_id is None else f"{scope}.{self.job_id}.{kind}"
-
-
-# ---------------------------------------------------------------- results
-
-
-class JobResult(Struct, frozen=True):
-    """Of `submit`, `retry` and `get`."""
-
-    job: JobView
-
-
-class CancelResult(Struct, frozen=True):
-    """Of `cancel`. `changed` is false where the job was cancelled before, or completed before it could stop."""
-
-    job: JobView
-    changed: bool
-
-
-class FailedRemoval(Struct, frozen=True):
-    """A file that `delete` left where it is."""
-
-    path: str
-    message: str
-
-
-class DeleteResult(Struct, frozen=True):
-    """Of `delete`. `status` is `deleting` only where the command's `wait` was over before the child's end."""
-
-    job_id: str
-    status: Literal["deleted", "deleting"]
-    deleted_at: str | None
-    removed: list[str]
-    missing: list[str]
-    failed: list[FailedRemoval]
-
-
-class BoostResult(Struct, frozen=True):
-    """Of `boost`. `position` is the 1-based place in the queue after it."""
-
-    job: JobView
-    position: int | None
-
-
-class ListResult(Struct, frozen=True):
-    """Of `list`. `cursor` is nil at the end."""
-
-    jobs: list[JobView]
-    cursor: str | None
-
-
-class EventsResult(Struct, frozen=True):
-    """Of `events`. `oldest_seq` is the first that can still be read, nil where there is none."""
-
-    events: list[Event]
-    last_seq: int
-    oldest_seq: int | None
-    epoch: str
-
-
-class LogResult(Struct, frozen=True):
-    """Of `log`. `truncated`: there is more than `text` shows. `next_offset`: where to go on reading, in bytes."""
-
-    text: str
-    truncated: bool
-    next_offset: int = 0
-
-
-class AuditResult(Struct, frozen=True):
-    """Of `audit`."""
-
-    entries: list[AuditEntry]
-    last_seq: int
-
-
-class StatusResult(Struct, frozen=True, kw_only=True):
-    """Of `status`. `uptime` is seconds."""
-
-    version: str
-    pid: int
-    started_at: str
-    uptime: float
-    slots: int
-    running: int
-    queued: int
-    draining: bool
-    last_seq: int
-    epoch: str
-    counts: dict[str, int]
-
-
-class DrainResult(Struct, frozen=True):
-    """Of `drain` and `resume`."""
-
-    draining: bool
-
-
-class ShutdownResult(Struct, frozen=True):
-    """Of `shutdown`."""
-
-    mode: ShutdownMode
-
-
-class LogLevelResult(Struct, frozen=True):
-    """Of `log_level`: what it is now, and what it was."""
-
-    level: LogLevelName
-    was: LogLevelName
-
-
-class BackupResult(Struct, frozen=True):
-    """Of `backup`. `size` is bytes."""
-
-    path: str
-    size: int
 
 
 # ---------------------------------------------------------------- replies

@@ -11,6 +11,8 @@ PathText = Annotated[str, Meta(min_length=1, max_length=limits.MAX_PATH_CHARS)]
 Args = Annotated[tuple[Annotated[str, Meta(max_length=limits.MAX_ARG_CHARS)], ...], Meta(max_length=limits.MAX_ARGS)]
 Priority = Annotated[int, Meta(ge=limits.MIN_PRIORITY, le=limits.MAX_PRIORITY)]
 Seconds = Annotated[float, Meta(gt=0, le=limits.MAX_SECONDS)]
+ResourceName = Annotated[str, Meta(pattern=rf"^[a-z][a-z0-9_-]{{0,{limits.MAX_RESOURCE_CHARS - 1}}}$")]
+Resources = dict[ResourceName, Annotated[int, Meta(ge=1, le=limits.MAX_SLOTS)]]
 Verify = Literal["full", "none"]
 MetadataText = Annotated[str, Meta(max_length=limits.MAX_METADATA_CHARS)]
 
@@ -50,7 +52,7 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What is to be rendered. Durations are seconds."""
+    """What is to be rendered. Durations are seconds; `resources` are the slots that it takes while it runs."""
 
     inputs: Annotated[tuple[Input, ...], Meta(max_length=limits.MAX_INPUTS)] = ()
     outputs: Annotated[tuple[Output, ...], Meta(min_length=1, max_length=limits.MAX_OUTPUTS)]
@@ -61,6 +63,7 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     timeout: Seconds | None = None
     stall_timeout: Seconds | None = None
     overwrite: bool = False
+    resources: Annotated[Resources, Meta(min_length=1, max_length=limits.MAX_RESOURCES)] | None = None
     ttl: Annotated[float, Meta(ge=0, le=limits.MAX_SECONDS)] = 86_400
     keep_files: bool = False
     metadata: Annotated[dict[MetadataText, MetadataText], Meta(max_length=limits.MAX_METADATA_ENTRIES)] = {}

@@ -8,7 +8,7 @@ from bus.spec import Verify
 
 JobStatus = Literal["queued", "processing", "completed", "failed", "cancelled"]
 OutputStatus = Literal["pending", "rendering", "completed", "failed", "cancelled"]
-Phase = Literal["starting", "rendering", "finishing", "stopping"]
+Phase = Literal["starting", "rendering", "finishing", "stopping", "paused"]
 STATUSES: tuple[JobStatus, ...] = ("queued", "processing", "completed", "failed", "cancelled")
 
 
@@ -31,10 +31,19 @@ class ErrorView(Struct, frozen=True):
 
 
 class WaitingView(Struct, frozen=True):
-    """Why a queued job is not started though a slot may be free. `why`: `retry` (until `not_before`) or `disk`."""
+    """Why a queued job is not started though a slot may be free. `why`: `retry` (until `not_before`), `disk`,
+    `paused`, or `slots` (it takes more than there are)."""
 
-    why: Literal["retry", "disk"]
+    why: Literal["retry", "disk", "paused", "slots"]
     message: str
+
+
+class PauseView(Struct, frozen=True):
+    """Who holds the job where it is. `released`: while it runs, others may have its slots."""
+
+    by: str
+    at: str
+    released: bool
 
 
 class OutputView(Struct, frozen=True, kw_only=True):
@@ -85,6 +94,8 @@ class JobView(Struct, frozen=True, kw_only=True):
     total_outputs: int
     not_before: str | None = None
     waiting: WaitingView | None = None
+    resources: dict[str, int] | None = None
+    paused: PauseView | None = None
 
 
 class AuditEntry(Struct, frozen=True, kw_only=True):

@@ -25,6 +25,7 @@ SECTIONS = {
         "delete": "Remove jobs, their record and the files they made",
         "boost": "Move queued jobs",
         "retry": "Queue failed jobs again",
+        "pause, unpause": "Hold jobs where they are; let them go on",
     },
     "Look": {
         "list, show": "Jobs, newest first; one job, whole",
@@ -34,6 +35,7 @@ SECTIONS = {
     "Daemon": {
         "serve": "Run the daemon",
         "drain, resume": "Start no further job; start jobs again",
+        "slots": "How many jobs may run at once",
         "shutdown": "End the daemon",
         "log-level": "Have the daemon's log say more or less",
         "backup": "Copy the daemon's store to a file",
@@ -47,6 +49,7 @@ COMMANDS = [name for lines in SECTIONS.values() for names in lines for name in n
 
 ELSEWHERE = {
     "list": ("list", "list_jobs"),
+    "unpause": ("pause", "unpause"),
     "log-level": ("daemon", "log_level"),
     **{name: ("daemon", name) for name in ("status", "drain", "resume", "shutdown")},
 }

@@ -7,7 +7,12 @@ from cli import text
 from cli.output import print_table
 from cli.table import Column
 
-WAITS = {"retry": "waits for its next attempt", "disk": "waits for room on the disk"}
+WAITS = {
+    "retry": "waits for its next attempt",
+    "disk": "waits for room on the disk",
+    "paused": "paused",
+    "slots": "waits for its slots",
+}
 
 PLACE = Column("#", right=True)
 COLUMNS = [

@@ -122,8 +122,10 @@ def age(at: str, now: datetime | None = None) -> str:
 
 
 def standing(job: JobView) -> str:
-    """The job's status in one word; a job that is about to stop says so."""
-    return "stopping" if job.phase == "stopping" else job.status
+    """The job's status in one word; a job that is about to stop, or is paused, says so."""
+    if job.phase == "stopping":
+        return "stopping"
+    return "paused" if job.paused else job.status
 
 
 def title(job: JobView) -> str:

@@ -31,6 +31,18 @@ class Patience:
         self._size = 0
         self._written_at = 0
         self._finishing = False
+        self._held_at: float | None = None
+
+    def hold(self, now: float) -> None:
+        """The run is held from now on: no time passes for it."""
+        self._held_at = now
+
+    def go_on(self, now: float) -> None:
+        """It goes on."""
+        if self._held_at is not None:
+            self._began += now - self._held_at
+            self._grown_at += now - self._held_at
+            self._held_at = None
 
     def look(self, now: float, out_time: float | None, partial: Partial, *, finishing: bool = False) -> None:
         """Note how far the run is."""

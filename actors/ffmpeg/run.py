@@ -13,6 +13,7 @@ from typing import BinaryIO, NamedTuple
 from actors.disk import free_bytes
 from actors.ffmpeg import banner, failure
 from actors.ffmpeg.binary import FFmpeg
+from actors.ffmpeg.brake import Brake
 from actors.ffmpeg.child import Child, exit_status, kill_strays
 from actors.ffmpeg.command import Length, accepts_damage, argv, expected_length, partial_path, probe_argv
 from actors.ffmpeg.failure import error
@@ -95,6 +96,7 @@ class Run:
         self._file = OutputFile(self.target, self.partial, overwrite=spec.overwrite)
         self.child: Child | None = None
         self.probe: subprocess.Popen[bytes] | None = None
+        self.brake = Brake(self.workspace)
         self._work = work
         self._ffmpeg = ffmpeg
         self._spec = spec

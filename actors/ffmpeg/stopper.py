@@ -41,20 +41,16 @@ class Stopper:
         """True once a stop has begun."""
         return self._ladder is not None
 
-    def begin(self, now: float) -> None:
-        """Step onto the ladder, at its foot."""
-        self._ladder = Ladder(self._grace, now)
-
     def hurry(self, now: float) -> None:
         """Go on to the last rung."""
-        if self._ladder is not None:
-            self._ladder.hurry(now)
+        self._on_ladder(now).hurry(now)
 
     def climb(self, now: float) -> Rung | None:
-        """Take the rung that is due, unless the child is gone: the news of its end is on the way."""
-        if self._ladder is None or self._child.has_ended():
+        """Take the rung that is due, the first time the first, unless the child is gone: its end is on the way."""
+        ladder = self._on_ladder(now)
+        if self._child.has_ended():
             return None
-        stage = self._ladder.take(now)
+        stage = ladder.take(now)
         if stage is None:
             return None
         # A stopped (SIGSTOP) process neither reads nor handles SIGTERM before it goes on.
@@ -90,6 +86,10 @@ class Stopper:
                 raise
         wait, self._settle_after = self._settle_after, min(2 * self._settle_after, SETTLE_SECONDS_MAX)
         return rung, wait
+
+    def _on_ladder(self, now: float) -> Ladder:
+        self._ladder = self._ladder or Ladder(self._grace, now)
+        return self._ladder
 
     def _rung(self, stage: Stage, now: float) -> Rung:
         self._killed = stage == "SIGKILL"

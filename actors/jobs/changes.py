@@ -3,6 +3,7 @@
 Each checks first and changes after, so that a refusal leaves nothing behind. All run in the Queue's thread.
 """
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -10,8 +11,9 @@ import msgspec
 from actors import logs
 from actors.base import JANITOR, SUPERVISOR, render_address
 from actors.jobs import admit
-from actors.jobs.ledger import DRAINING, FRONT_RANK
+from actors.jobs.ledger import DRAINING, FRONT_RANK, SLOTS
 from actors.jobs.model import CancelWish, Deleting, Job, Output
+from actors.jobs.slots import shape_of, with_setting
 from actors.jobs.states import CANCEL, RETRY, can_retry, describe, is_active
 from actors.jobs.turn import NOBODY, Cause, Turn
 from actors.mail import RemoveFiles, StopBegun, StopRender
@@ -39,6 +41,7 @@ def refuse(turn: Turn, job: Job, wish: str) -> Conflict:
 def submit(turn: Turn, command: m.Submit, cause: Cause, outputs: list[Output]) -> m.JobResult:
     """A new job at the end of its priority; `outputs` are those that the Admission actor found good."""
     spec = command.job
+    check_resources(spec, turn.ledger.slots)
 
     def holder(target: str) -> m.JobView | None:
         job_id = turn.store.taken_by(target)
@@ -50,7 +53,7 @@ def submit(turn: Turn, command: m.Submit, cause: Cause, outputs: list[Output]) -
     job = Job(
         number=number, id=next(turn.ledger.ids), priority=spec.priority, rank=number, name=spec.name,
         session=spec.session, spec_json=msgspec.json.encode(spec), submitted_by=cause.by or "", created_at=turn.now,
-        outputs=outputs,
+        shape=shape_of(spec.resources), outputs=outputs,
     )  # fmt: skip
     job.__dict__["spec"] = spec  # the cached property, which would decode it again
     turn.count(job, 1)
@@ -58,6 +61,14 @@ def submit(turn: Turn, command: m.Submit, cause: Cause, outputs: list[Output]) -
     turn.event("job.submitted", data, job=job, cause=cause)
     turn.store.add(job)
     return m.JobResult(turn.view(job, turn.ledger.last_position(job.priority)))
+
+
+def check_resources(spec: m.JobSpec, slots: Mapping[str, int]) -> None:
+    """Refuse a job that takes more than there is: it would never start."""
+    for name, count in (spec.resources or {}).items():
+        if count > slots.get(name, 0):
+            there = ", ".join(f"{name} {total}" for name, total in sorted(slots.items()))
+            raise Invalid.at(f"job.resources.{name}", f"it takes {count} of {name!r}; the slots here are: {there}")
 
 
 def cancel(turn: Turn, command: m.Cancel, cause: Cause) -> m.CancelResult:
@@ -210,6 +221,22 @@ def drain(turn: Turn, command: m.Drain | m.Resume, cause: Cause) -> m.DrainResul
     return m.DrainResult(draining=wanted)
 
 
+def slots(turn: Turn, command: m.SetSlots, cause: Cause) -> m.SlotsResult:
+    """How many slots there are, from now on and after a restart, until the configuration says another number."""
+    ledger = turn.ledger
+    for name in command.slots:
+        if name not in ledger.slots:
+            known = ", ".join(sorted(ledger.slots))
+            raise Invalid.at(f"slots.{name}", f"this daemon has no resource {name!r}; its configuration names: {known}")
+    was = dict(ledger.slots)
+    ledger.slots |= command.slots
+    if ledger.slots != was:
+        turn.store.set_meta(SLOTS, with_setting(turn.store.meta(SLOTS), command.slots, ledger.settings.slots))
+        turn.event("daemon.slots", {"slots": dict(ledger.slots), "was": was}, cause=cause)
+        turn.log("slots_changed", slots=dict(ledger.slots), was=was, by=cause.by)
+    return m.SlotsResult(slots=dict(ledger.slots), was=was)
+
+
 def log_level(turn: Turn, command: m.LogLevel, _cause: Cause) -> m.LogLevelResult:
     """How much the log says, as soon as that is on disk."""
     was = turn.log_level or logs.level()
@@ -242,7 +269,7 @@ def go_on_stopping(turn: Turn, mode: m.ShutdownMode) -> None:
     turn.ledger.stopping = mode
     if mode == "stop":
         stop_all(turn)
-        turn.timer(turn.ledger.stop_seconds, OVERDUE)
+        turn.timer(turn.ledger.settings.stop_seconds, OVERDUE)
 
 
 def stop_all(turn: Turn, *, hurry: bool = False) -> None:

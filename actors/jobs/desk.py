@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from actors.base import QUEUE
-from actors.jobs import changes, waiters
+from actors.jobs import changes, pauses, waiters
 from actors.jobs.model import Job
 from actors.jobs.records import CommandRow
 from actors.jobs.states import is_ended
@@ -29,9 +29,12 @@ HANDLERS: dict[type[m.Command], Callable[[Turn, Any, Cause], Any]] = {
     m.Delete: changes.delete,
     m.Boost: changes.boost,
     m.Retry: changes.retry,
+    m.Pause: pauses.pause,
+    m.Unpause: pauses.unpause,
     m.Drain: changes.drain,
     m.Resume: changes.drain,
     m.Shutdown: changes.shutdown,
+    m.SetSlots: changes.slots,
     m.LogLevel: changes.log_level,
 }
 

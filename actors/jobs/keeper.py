@@ -6,7 +6,7 @@ from typing import Any
 
 from actors.disk import RESERVE_BYTES, Reserve, free_bytes
 from actors.jobs.database import FILE_NAME, StoreFailing, StoreFull, StoreUnavailable, damaged, is_empty
-from actors.jobs.ledger import Ledger
+from actors.jobs.ledger import Ledger, Settings
 from actors.jobs.store import Store
 from bus import messages as m
 
@@ -54,15 +54,14 @@ class Keeper:
     Args:
         data: the folder of the store.
         log: where it tells of what it does.
-        retry_delay: see `Ledger`.
-        stop_seconds: see `Ledger`.
+        settings: the ledger's.
 
     Raises:
         StoreError: the store cannot be opened.
 
     """
 
-    def __init__(self, data: Path, log: Any, retry_delay: float, stop_seconds: float) -> None:
+    def __init__(self, data: Path, log: Any, settings: Settings) -> None:
         self._data = data
         self._log = log
         self._reserve = Reserve(data / RESERVE_FILE)
@@ -72,7 +71,7 @@ class Keeper:
         self.store = open_store(data)
         if not self._reserve.take():
             self.begin_full()
-        self.ledger = Ledger(self.store, retry_delay, stop_seconds)
+        self.ledger = Ledger(self.store, settings)
 
     def close(self) -> None:
         """Let go of the store."""

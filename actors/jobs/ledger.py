@@ -1,11 +1,15 @@
 """What the Queue keeps in memory: counts and marks that the store could give, too, but not at every command."""
 
 from collections import Counter
-from typing import Literal
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 from actors.jobs.model import Job, Live, job_ids
+from actors.jobs.slots import in_force, need_of
 from actors.jobs.steady import Moment, SteadyClock
 from actors.jobs.store import Store
+from bus.limits import CPU
 from bus.messages import ShutdownMode
 
 DRAINING = "draining"
@@ -20,12 +24,27 @@ job's usual rank is its number, which is at least 1."""
 STEADY = "steady"
 """The key of the steady clock's last mark."""
 
+SLOTS = "slots"
+"""The key under which numbers of slots that a command set outlive the daemon."""
+
 DEFAULT_RETRY_SECONDS = 1.0
 """What the wait after a first failure is at the most; the wait doubles with each."""
 
 
 DEFAULT_STOP_SECONDS = 6.0
 """Three times the usual grace: the ladder takes two."""
+
+
+class Settings(NamedTuple):
+    """What the Queue is configured to do.
+
+    `slots`: by resource; `retry_delay`: seconds between a first failure and the next attempt, at the most;
+    `stop_seconds`: how long an ordered stop may take before what still runs is left to the next daemon.
+    """
+
+    slots: Mapping[str, int] = MappingProxyType({CPU: 1})
+    retry_delay: float = DEFAULT_RETRY_SECONDS
+    stop_seconds: float = DEFAULT_STOP_SECONDS
 
 
 class Ledger:
@@ -35,16 +54,12 @@ class Ledger:
 
     Args:
         store: where it is read from.
-        retry_delay: seconds between a first failure and the next attempt, at the most.
-        stop_seconds: how long an ordered stop may take before what still runs is left to the next daemon.
+        settings: see there.
 
     """
 
-    def __init__(
-        self, store: Store, retry_delay: float = DEFAULT_RETRY_SECONDS, stop_seconds: float = DEFAULT_STOP_SECONDS
-    ) -> None:
-        self.retry_delay = retry_delay
-        self.stop_seconds = stop_seconds
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self.settings = settings
         noted = store.meta(STEADY)
         self.steady = SteadyClock(noted.encode() if noted else None, Moment.now())
         self.epoch = store.meta("epoch") or ""
@@ -66,7 +81,11 @@ class Ledger:
         self.number = store.last_number()
         self.statuses = Counter(store.counts())
         self.queued_at = Counter(store.queued_by_priority())
-        self.running = {job.id for job in store.processing()}
+        self.running: dict[str, str] = {}
+        self.used: Counter[str] = Counter()
+        for job in store.processing():
+            self._run(job, 1)
+        self.slots = in_force(self.settings.slots, store.meta(SLOTS))
         self.draining = store.meta(DRAINING) == "1"
         self.low_folders = store.low_folders()
         self.may_keep_more = True
@@ -78,7 +97,22 @@ class Ledger:
         if job.status == "queued":
             self.queued_at[job.priority] += change
         elif job.status == "processing":
-            (self.running.add if change > 0 else self.running.discard)(job.id)
+            self._run(job, change)
+
+    def _run(self, job: Job, change: Literal[1, -1]) -> None:
+        """A job that runs takes what it needs, or gives it back. `running` has the shape of each."""
+        if change > 0:
+            self.running[job.id] = job.shape
+        else:
+            self.running.pop(job.id, None)
+        for name, count in () if job.gave_up_slots else need_of(job.shape).items():
+            self.used[name] += change * count
+
+    def free(self) -> Counter[str]:
+        """What is left of each resource: less than nothing where the slots became fewer than are taken."""
+        free = Counter(self.slots)
+        free.subtract(self.used)
+        return free
 
     def last_position(self, priority: int) -> int:
         """The 1-based place of the last queued job of a priority: no row is counted for it."""

@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from actors.jobs.slots import need_of
 from bus import messages as m
 
 ID_ALPHABET = "23456789abcdefghijkmnpqrstuvwxyz"
@@ -82,6 +83,23 @@ class Deleting(Struct, frozen=True):
     why: Literal["ttl", "max_bytes"] | None = None
 
 
+class Pause(Struct, frozen=True):
+    """A job that is held where it is. `released`: while it runs, others may have its slots.
+
+    `go_on`: it is to go on as soon as it has them again; by whom and with which command.
+    """
+
+    by: str
+    command_id: str | None
+    at: str
+    released: bool = False
+    go_on: tuple[str, str | None] | None = None
+
+    def view(self) -> m.PauseView:
+        """The pause as the bus shows it."""
+        return m.PauseView(by=self.by, at=self.at, released=self.released)
+
+
 class Output(Struct, kw_only=True):
     """One row of `outputs`. `target` is the path with its folder's links resolved: what decides a collision."""
 
@@ -113,7 +131,8 @@ class Job(Struct, kw_only=True, dict=True):
     `number` is the submit order; `rank` the order within a priority (the number, unless it was put to the front);
     `runs` counts every start and names the work folders; `attempts` counts the starts that were the job's own doing;
     `attempts_base` is `attempts` at the last retry, from where `max_attempts` counts anew; `expires_after` is when its
-    time is over, in seconds of the store's own steady clock; `not_before` and `low_folder` say what it waits for.
+    time is over, in seconds of the store's own steady clock; `not_before` and `low_folder` say what it waits for;
+    `shape` is what it takes of the machine's resources, see `slots`.
     """
 
     number: int
@@ -141,12 +160,19 @@ class Job(Struct, kw_only=True, dict=True):
     cancel: CancelWish | None = None
     error: m.ErrorView | None = None
     deleting: Deleting | None = None
+    shape: str = "cpu=1"
+    paused: Pause | None = None
     outputs: list[Output] = []
 
     @cached_property
     def spec(self) -> m.JobSpec:
         """What was submitted."""
         return msgspec.json.decode(self.spec_json, type=m.JobSpec)
+
+    @property
+    def gave_up_slots(self) -> bool:
+        """True while it is held in the middle of a run, and others may have its slots."""
+        return self.phase == "paused" and self.paused is not None and self.paused.released
 
     @property
     def pending(self) -> list[int]:
@@ -171,7 +197,9 @@ def view(job: Job, live: Live | None = None, position: int | None = None) -> m.J
     if live is not None and (job.status != "processing" or live.run != job.runs):
         live = None
     outputs = [
-        _output_view(output, wanted.verify, live if live and live.index == output.index else None)
+        _output_view(
+            output, wanted.verify, live if live and live.index == output.index else None, paused=job.phase == "paused"
+        )
         for output, wanted in zip(job.outputs, job.spec.outputs, strict=True)
     ]
     known = [output.progress for output in outputs if output.progress is not None]
@@ -202,18 +230,24 @@ def view(job: Job, live: Live | None = None, position: int | None = None) -> m.J
         total_outputs=len(outputs),
         not_before=job.not_before,
         waiting=_waiting(job),
+        resources=need_of(job.shape),
+        paused=job.paused.view() if job.paused else None,
     )
 
 
 def _waiting(job: Job) -> m.WaitingView | None:
     if job.low_folder is not None:
         return m.WaitingView("disk", f"{job.low_folder} has too little room for another output")
+    if job.paused is not None and job.paused.go_on is not None:
+        return m.WaitingView("slots", "it is to go on, and waits for its slots")
+    if job.paused is not None and job.status == "queued":
+        return m.WaitingView("paused", f"{job.paused.by} paused it at {job.paused.at}")
     if job.not_before is not None:
         return m.WaitingView("retry", f"its last attempt failed; the next begins at {job.not_before}")
     return None
 
 
-def _output_view(output: Output, verify: m.Verify, live: Live | None) -> m.OutputView:
+def _output_view(output: Output, verify: m.Verify, live: Live | None, *, paused: bool) -> m.OutputView:
     rendering = live is not None and output.status == "rendering"
     return m.OutputView(
         index=output.index,
@@ -222,7 +256,7 @@ def _output_view(output: Output, verify: m.Verify, live: Live | None) -> m.Outpu
         status=output.status,
         progress=live.progress if live and rendering else output.progress,
         speed=live.speed if live and rendering else output.speed,
-        eta=live.eta if live and rendering else None,
+        eta=live.eta if live and rendering and not paused else None,
         size=output.size,
         duration=output.duration,
         width=output.width,

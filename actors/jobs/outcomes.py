@@ -6,19 +6,20 @@ reported before, and nothing depends on it.
 
 import signal
 
-from actors.base import ARCHIVE, JANITOR, RENDER_PREFIX, SUPERVISOR, render_address
+from actors.base import JANITOR, RENDER_PREFIX, SUPERVISOR, render_address
 from actors.ffmpeg.failure import error
-from actors.jobs import changes, waits
+from actors.jobs import changes, pauses, waits
 from actors.jobs.model import Job, Output
 from actors.jobs.states import COMPLETE, FAIL, REQUEUE, START
 from actors.jobs.turn import Cause, Turn
 from actors.mail import (
     ActorRestarted,
     FilesRemoved,
-    LiveUpdate,
     OrphanedFolders,
     OutputCompleted,
     OutputStarted,
+    Paused,
+    PauseRender,
     Progressed,
     RenderEnded,
     Signalled,
@@ -68,6 +69,7 @@ def order(turn: Turn, job: Job, discard: m.ErrorView | None = None) -> None:
             spec=job.spec,
             pending=job.pending,
             stop=stop_wish(turn, job),
+            paused=is_held(job),
             discard=discard,
         ),
     )
@@ -80,6 +82,11 @@ def stop_wish(turn: Turn, job: Job) -> StopWhy | None:
     return "stop" if turn.ledger.stopping == "stop" or job.phase == "stopping" else None
 
 
+def is_held(job: Job) -> bool:
+    """True where the job's child is to be held where it is."""
+    return job.paused is not None and (job.paused.go_on is None or job.gave_up_slots)
+
+
 def output_started(turn: Turn, news: OutputStarted) -> None:
     """FFmpeg runs. Adopted children are told of again; that is no event."""
     job = current(turn, news.job_id, news.run)
@@ -89,6 +96,8 @@ def output_started(turn: Turn, news: OutputStarted) -> None:
     if why is not None:
         # The wish may have been sent before this Render could be reached.
         turn.mail(render_address(job.id), StopRender(run=job.runs, why=why))
+    elif is_held(job):
+        turn.mail(render_address(job.id), PauseRender(run=job.runs, paused=True))
     output = job.outputs[news.index]
     if output.status == "rendering":
         return
@@ -109,8 +118,7 @@ def progressed(turn: Turn, news: Progressed) -> None:
     if job is None or job.outputs[live.index].is_complete:
         return
     before = turn.ledger.live.get(job.id)
-    turn.ledger.live[job.id] = live
-    turn.mail(ARCHIVE, LiveUpdate(job_id=job.id, live=live))
+    turn.show(job, live)
     if live.phase == "finishing" or (before is not None and before == live and live.phase == "stopping"):
         return  # comes between two reports; at most two events a second are promised
     turn.ephemeral(
@@ -129,6 +137,13 @@ def progressed(turn: Turn, news: Progressed) -> None:
         },
         job,
     )
+
+
+def paused(turn: Turn, news: Paused) -> None:
+    """The child is held where it is."""
+    job = current(turn, news.job_id, news.run)
+    if job is not None:
+        pauses.taken(turn, job)
 
 
 def signalled(turn: Turn, news: Signalled) -> None:
@@ -153,7 +168,7 @@ def output_completed(turn: Turn, news: OutputCompleted) -> None:
     output.started_at = output.started_at or turn.now
     output.size, output.duration, output.speed = facts.size, facts.duration, facts.speed
     output.width, output.height, output.fps, output.file = facts.width, facts.height, facts.fps, facts.file
-    _forget_live(turn, job)
+    turn.show(job, None)
     turn.store.end_attempt(job, output.index, turn.now, "completed", 0)
     data = {
         "index": output.index, "name": output.name, "path": output.path, "size": facts.size,
@@ -192,7 +207,7 @@ def ended(turn: Turn, news: RenderEnded) -> None:
     output = job.outputs[news.index] if news.index is not None else None
     if output is not None:
         _end_output(turn, job, output, news)
-    _forget_live(turn, job)
+    turn.show(job, None)
     if job.cancel is not None:
         changes.end_cancelled(turn, job, stop_trace(turn, job, news))
     elif news.error is not None:
@@ -255,11 +270,6 @@ def _failed(turn: Turn, job: Job, news: RenderEnded, output: Output | None) -> N
         retryable=why.retryable,
     )
     changes.begin_removal(turn, job)
-
-
-def _forget_live(turn: Turn, job: Job) -> None:
-    turn.ledger.live.pop(job.id, None)
-    turn.mail(ARCHIVE, LiveUpdate(job_id=job.id, live=None))
 
 
 def actor_restarted(turn: Turn, news: ActorRestarted) -> None:

@@ -10,14 +10,14 @@ SELECT value FROM meta WHERE key = ?;
 INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value;
 
 -- name: job_insert
-INSERT INTO jobs (number, id, seq, status, priority, rank, name, session, spec, submitted_by, created_at, attempts,
-    attempts_base, runs)
-VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, 0, 0, 0);
+INSERT INTO jobs (number, id, seq, status, priority, rank, name, session, spec, submitted_by, created_at, shape,
+    attempts, attempts_base, runs)
+VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0);
 
 -- name: job_update
 UPDATE jobs SET seq = ?, status = ?, phase = ?, priority = ?, rank = ?, started_at = ?, finished_at = ?,
     cancelled_at = ?, expires_at = ?, attempts = ?, attempts_base = ?, runs = ?, cancel = ?, error = ?, deleting = ?,
-    not_before = ?, low_folder = ?, expires_after = ?
+    not_before = ?, low_folder = ?, expires_after = ?, paused = ?
 WHERE number = ?;
 
 -- name: job_delete
@@ -28,6 +28,9 @@ SELECT * FROM jobs WHERE id = ?;
 
 -- name: jobs_processing
 SELECT * FROM jobs WHERE status = 'processing' ORDER BY number;
+
+-- name: jobs_paused
+SELECT * FROM jobs WHERE status = 'processing' AND paused IS NOT NULL ORDER BY number;
 
 -- name: jobs_deleting
 SELECT * FROM jobs WHERE deleting IS NOT NULL ORDER BY number;
@@ -51,7 +54,19 @@ SELECT id FROM jobs WHERE id = ?;
 
 -- name: next_ready
 SELECT * FROM jobs INDEXED BY jobs_ready WHERE status = 'queued' AND not_before IS NULL AND low_folder IS NULL
+    AND paused IS NULL AND shape = ?
 ORDER BY priority DESC, rank LIMIT 1;
+
+-- name: ready_shapes
+WITH RECURSIVE found (shape) AS (
+    SELECT min(shape) FROM jobs INDEXED BY jobs_ready
+    WHERE status = 'queued' AND not_before IS NULL AND low_folder IS NULL AND paused IS NULL
+    UNION ALL
+    SELECT (SELECT min(jobs.shape) FROM jobs INDEXED BY jobs_ready WHERE status = 'queued' AND not_before IS NULL
+        AND low_folder IS NULL AND paused IS NULL AND jobs.shape > found.shape)
+    FROM found WHERE found.shape IS NOT NULL
+)
+SELECT shape FROM found WHERE shape IS NOT NULL;
 
 -- name: jobs_not_before
 SELECT * FROM jobs WHERE not_before IS NOT NULL ORDER BY number;

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from actors.jobs.model import CancelWish, Deleting, FileIdentity, Job, Output
+from actors.jobs.model import CancelWish, Deleting, FileIdentity, Job, Output, Pause
 from bus import messages as m
 
 NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
@@ -53,16 +53,17 @@ def load_job(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Job:
     """A row of `jobs` and its rows of `outputs`."""
     (number, job_id, seq, status, phase, priority, rank, name, session, spec, submitted_by, created_at, started_at,
      finished_at, cancelled_at, expires_at, attempts, attempts_base, runs, cancel, error, deleting,
-     not_before, low_folder, expires_after) = row  # fmt: skip
+     not_before, low_folder, expires_after, shape, paused) = row  # fmt: skip
     return Job(
         number=number, id=job_id, seq=seq, status=status, phase=phase, priority=priority, rank=rank, name=name,
         session=session, spec_json=spec, submitted_by=submitted_by, created_at=created_at, started_at=started_at,
         finished_at=finished_at, cancelled_at=cancelled_at, expires_at=expires_at, attempts=attempts,
         attempts_base=attempts_base, runs=runs, not_before=not_before, low_folder=low_folder,
-        expires_after=expires_after,
+        expires_after=expires_after, shape=shape,
         cancel=decode_optional(cancel, CancelWish),
         error=decode_optional(error, m.ErrorView),
         deleting=decode_optional(deleting, Deleting),
+        paused=decode_optional(paused, Pause),
         outputs=[_output(row) for row in connection.execute(queries()["outputs_of"], (number,))],
     )  # fmt: skip
 
@@ -81,7 +82,7 @@ def job_row(job: Job) -> tuple[Any, ...]:
     """A new job as `job_insert` takes it."""
     return (
         job.number, job.id, job.seq, job.priority, job.rank, job.name, job.session, job.spec_json, job.submitted_by,
-        job.created_at,
+        job.created_at, job.shape,
     )  # fmt: skip
 
 

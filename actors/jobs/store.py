@@ -184,7 +184,7 @@ class Store:
             "job_update", job.seq, job.status, job.phase, job.priority, job.rank, job.started_at, job.finished_at,
             job.cancelled_at, job.expires_at, job.attempts, job.attempts_base, job.runs, encode_optional(job.cancel),
             encode_optional(job.error), encode_optional(job.deleting), job.not_before, job.low_folder,
-            job.expires_after, job.number,
+            job.expires_after, encode_optional(job.paused), job.number,
         )  # fmt: skip
         active = int(is_active(job.status))
         for o in outputs:
@@ -216,10 +216,18 @@ class Store:
         """The ids of jobs whose time is over by the steady clock, the longest gone first."""
         return [job_id for (job_id,) in self._execute("jobs_expired", now, limit)]
 
-    def next_ready(self) -> Job | None:
-        """The job that is to start next: the first in the queue that waits for nothing else."""
-        row = self._execute("next_ready").fetchone()
+    def ready_shapes(self) -> list[str]:
+        """The shapes of the jobs that wait for nothing but slots."""
+        return [shape for (shape,) in self._execute("ready_shapes")]
+
+    def next_ready(self, shape: str) -> Job | None:
+        """The job of that shape that is to start next: the first in the queue that waits for nothing but slots."""
+        row = self._execute("next_ready", shape).fetchone()
         return None if row is None else load_job(self._connection, row)
+
+    def waiting_to_go_on(self) -> list[Job]:
+        """The running jobs that are paused; some of them are to go on."""
+        return self._jobs("jobs_paused")
 
     def not_before(self) -> list[Job]:
         """The jobs that wait for a moment."""

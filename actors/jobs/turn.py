@@ -8,13 +8,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
+from msgspec.structs import replace
+
 from actors.catalogue import CATALOGUE
 from actors.jobs.ledger import Ledger
-from actors.jobs.model import Job, timestamp, view
+from actors.jobs.model import Job, Live, timestamp, view
 from actors.jobs.records import AuditRow, CommandRecord, CommandRow, EventRow
 from actors.jobs.states import is_ended, next_status
 from actors.jobs.store import Store
-from actors.mail import Mail
+from actors.mail import LiveUpdate, Mail
 from bus import codec
 from bus import messages as m
 from bus.hub import Request
@@ -61,6 +63,7 @@ class Turn:
         self.ledger = ledger
         self.now = timestamp()
         self.published: list[Published] = []
+        self.live: list[LiveUpdate] = []
         self.mails: list[tuple[str, Mail]] = []
         self.replies: list[tuple[tuple[bytes, ...], bytes]] = []
         self.lines: list[Line] = []
@@ -88,6 +91,8 @@ class Turn:
         if was == "processing":
             self.ledger.live.pop(job.id, None)
         job.not_before = job.low_folder = None
+        if job.paused is not None:  # in the queue it keeps no slots; and where it was to go on, it is not held there
+            job.paused = None if is_ended(status) or job.paused.go_on else replace(job.paused, released=False)
         if is_ended(status):
             job.finished_at = self.now
             job.expires_at = timestamp(job.spec.ttl)
@@ -173,6 +178,14 @@ class Turn:
         self.store.save(job, *job.outputs)
 
     # ------------------------------------------------------------ what is said
+
+    def show(self, job: Job, live: Live | None) -> None:
+        """What is known of a running job and not stored, for whoever asks; None where there is nothing any more."""
+        if live is None:
+            self.ledger.live.pop(job.id, None)
+        else:
+            self.ledger.live[job.id] = live
+        self.live.append(LiveUpdate(job_id=job.id, live=live))
 
     def mail(self, address: str, message: Mail) -> None:
         """For another actor, once this turn is on disk."""

@@ -36,7 +36,7 @@ def backoff(failures: int, first: float) -> float:
 
 def after_failure(turn: Turn, job: Job) -> None:
     """Put off the next attempt of a job that goes back into the queue."""
-    delay = backoff(job.attempts - job.attempts_base, turn.ledger.retry_delay)
+    delay = backoff(job.attempts - job.attempts_base, turn.ledger.settings.retry_delay)
     if delay > 0:
         job.not_before = timestamp(delay)
         turn.timer(delay, f"{DUE}:{job.id}:{job.runs}")
@@ -55,7 +55,7 @@ def resume(turn: Turn) -> None:
     for job in turn.store.not_before():
         assert job.not_before is not None
         # The wall clock may have been set meanwhile; no wait is longer than it could have been from its begin.
-        most = longest(job.attempts - job.attempts_base, turn.ledger.retry_delay)
+        most = longest(job.attempts - job.attempts_base, turn.ledger.settings.retry_delay)
         left = min(max(0.0, moment_of(job.not_before) - moment_of(turn.now)), most)
         turn.timer(left, f"{DUE}:{job.id}:{job.runs}")
 
@@ -93,15 +93,10 @@ def room_found(turn: Turn, news: RoomFound) -> None:
         turn.log("disk_ok", path=news.folder, free=news.free)
 
 
-def next_ready(turn: Turn, work: str) -> Job | None:
-    """The job that is to start next; jobs before it whose disk is known to be full are put aside.
-
-    `work` is the folder that every run needs for its notes.
-    """
-    if work in turn.ledger.low_folders:
-        return None
+def next_ready(turn: Turn, shape: str) -> Job | None:
+    """The job of that shape that is to start next; jobs before it whose disk is known to be full are put aside."""
     for _ in range(LOOK_AHEAD):
-        job = turn.store.next_ready()
+        job = turn.store.next_ready(shape)
         if job is None or not turn.ledger.low_folders or folder_of(job) not in turn.ledger.low_folders:
             return job
         job.low_folder = folder_of(job)

@@ -38,7 +38,8 @@ def status(client: Client, /, *, as_json: bool) -> None:
     draining = click.style("  draining: no further job starts", fg="yellow") if result.draining else ""
     counts = "  ".join(f"{state(name)} {result.counts.get(name, 0)}" for name in STATUSES)
     say(f"rushes {result.version}, pid {result.pid}, up {text.span(result.uptime)}, at {client.address}")
-    say(f"{result.running} of {text.count(result.slots, 'slot')} busy, {result.queued} queued{draining}")
+    taken = [f"{one.used} of {one.total} {name}" for name, one in result.resources.items()]
+    say(f"{result.running} running ({', '.join(taken)}), {result.queued} queued{draining}")
     say(counts)
 
 

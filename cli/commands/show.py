@@ -47,7 +47,9 @@ def _facts(job: JobView) -> list[tuple[str, str]]:
         ("remedy", _remedy(job)),
         ("waits", text.clean(job.waiting.message) if job.waiting else ""),
         ("cancelled", _cancel(job)),
+        ("paused", _paused(job)),
         ("priority", str(job.priority)),
+        ("takes", ", ".join(f"{count} {name}" for name, count in (job.resources or {}).items())),
         ("attempts", f"{job.attempts} of {job.max_attempts}"),
         ("submitted", f"{_time(job.created_at)}, by {text.clean(job.submitted_by)}"),
         ("started", _time(job.started_at)),
@@ -90,6 +92,13 @@ def _cancel(job: JobView) -> str:
         return ""
     notes = f": {job.cancel.notes}" if job.cancel.notes else ""
     return f"{_time(job.cancel.at)}, by {text.clean(f'{job.cancel.by}, {job.cancel.reason}{notes}')}"
+
+
+def _paused(job: JobView) -> str:
+    if job.paused is None:
+        return ""
+    released = ", without its slots" if job.paused.released else ""
+    return f"{_time(job.paused.at)}, by {text.clean(job.paused.by)}{released}"
 
 
 def _time(at: str | None) -> str:

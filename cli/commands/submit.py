@@ -8,6 +8,7 @@ from bus import limits
 from bus.client import Client
 from bus.errors import Invalid
 from bus.request import job_spec
+from cli import slots
 from cli.lines import line
 from cli.numbers import Seconds, Whole
 from cli.options import with_client
@@ -72,6 +73,7 @@ def _metadata(_ctx: click.Context, _param: click.Parameter, pairs: tuple[str, ..
     type=Whole(limits.MIN_PRIORITY, limits.MAX_PRIORITY),
     help="The higher, the sooner. [default: 0]",
 )
+@click.option("--resources", metavar="NAME=N,...", callback=slots.option, help="Slots it takes. [default: cpu=1]")
 @click.option(
     "--max-attempts",
     metavar="N",

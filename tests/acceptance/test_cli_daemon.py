@@ -18,7 +18,7 @@ def test_status_says_who_answers_where_and_what_runs(daemon: Daemon, shell: Shel
     first, second, counts = shell.do("status").splitlines()
     assert f"pid {daemon.pid}, up " in first
     assert first.endswith(f"at {daemon.bus}")
-    assert second == "1 of 2 slots busy, 0 queued"
+    assert second == "1 running (1 of 2 cpu), 0 queued"
     assert "processing 1" in counts
 
 
@@ -31,7 +31,7 @@ def test_status_as_json_is_the_result_of_the_protocol(daemon: Daemon, shell: She
 def test_a_drain_is_told_of_until_it_is_resumed(daemon: Daemon, shell: Shell) -> None:
     assert shell.do("drain") == "draining: no further job starts until rushes resume\n"
     job_id = daemon.submit(quick(daemon.out / "held.mp4"))["id"]
-    assert "0 of 2 slots busy, 1 queued  draining: no further job starts" in shell.do("status")
+    assert "0 running (0 of 2 cpu), 1 queued  draining: no further job starts" in shell.do("status")
     assert shell.do("resume") == "resumed: jobs start again\n"
     assert daemon.outcome(job_id)["status"] == "completed"
     assert "draining" not in shell.do("status")
@@ -76,7 +76,7 @@ def test_shutdown_that_drains_lets_running_jobs_finish_and_says_what_it_waits_fo
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--slots", "0"], "Invalid value for '--slots': must be from 1 to 1024, not 0"),
+        (["--slots", "0"], "setting slots (from the command line): expected int >= 1"),
         (["--grace", "-1"], "Invalid value for '--grace': must be from 0 to 600, not -1"),
         (["here"], "Got unexpected extra argument (here)"),
     ],

@@ -15,7 +15,9 @@ from actors.daemon import route
 from actors.job_queue import Queue, QueueSettings
 from actors.jobs import admit
 from actors.jobs.database import FILE_NAME, connect
+from actors.jobs.ledger import Settings
 from actors.jobs.model import FileIdentity, Job, timestamp
+from actors.jobs.reads import About
 from actors.jobs.sql import queries
 from actors.jobs.store import Store
 from actors.mail import (
@@ -181,7 +183,9 @@ class Counter:
         self._read = connect(self.data / FILE_NAME, read_only=True)
 
     def _open(self, slots: int, *, first: bool) -> Queue:
-        settings = QueueSettings(self.data, slots, "0", timestamp(), time.monotonic(), retry_delay=0.0)
+        settings = QueueSettings(
+            self.data, About("0", timestamp(), time.monotonic()), ledger=Settings({"cpu": slots}, retry_delay=0.0)
+        )
         found = Queue(self.switchboard.hub, self.watcher, settings, first=first)
         self._inbox = self.switchboard.letterbox(QUEUE)  # in the place of the Queue's own
         found.outbox = self.switchboard.hub.outbox()

@@ -10,13 +10,14 @@ import pytest
 from actors import logs
 from actors.jobs.database import FILE_NAME, StoreFailing, StoreUnusable
 from actors.jobs.keeper import Keeper
+from actors.jobs.ledger import Settings
 from actors.jobs.turn import Turn
 
 
 @pytest.fixture
 def keeper(tmp_path: Path) -> Iterator[Keeper]:
     """One whose store has an event that was acknowledged, and whose disk has failed since."""
-    with closing(Keeper(tmp_path, logs.logger(actor="test"), retry_delay=1, stop_seconds=1)) as found:
+    with closing(Keeper(tmp_path, logs.logger(actor="test"), Settings())) as found:
         turn = Turn(found.store, found.ledger)
         with found.store.transaction():
             turn.event("daemon.draining", {})

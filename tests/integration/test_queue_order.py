@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
 from actors.jobs import admit, changes, outcomes
-from actors.jobs.ledger import Ledger
+from actors.jobs.ledger import Ledger, Settings
 from actors.jobs.store import Store
 from actors.jobs.turn import Cause, Turn
 from actors.mail import RenderEnded
@@ -49,7 +49,7 @@ class QueueOrder(RuleBasedStateMachine):
         super().__init__()
         self.folder = tempfile.TemporaryDirectory(dir=IN_MEMORY)
         self.store = Store(Path(self.folder.name))
-        self.ledger = Ledger(self.store)
+        self.ledger = Ledger(self.store, Settings())
         self.model: dict[str, Place] = {}
         self.numbers: dict[str, int] = {}
         self.kept: dict[str, Place] = {}
@@ -134,7 +134,7 @@ class QueueOrder(RuleBasedStateMachine):
 
     @rule(target=running)
     def start_the_next(self) -> str:
-        job = self.store.next_ready()
+        job = self.store.next_ready("cpu=1")
         assert (job.id if job else None) == (self.expected[0] if self.expected else None)
         if job is None:
             return ""
@@ -193,7 +193,7 @@ class QueueOrder(RuleBasedStateMachine):
         """Be the Queue that comes after."""
         self.store.close()
         self.store = Store(Path(self.folder.name))
-        self.ledger = Ledger(self.store)
+        self.ledger = Ledger(self.store, Settings())
 
     def run_of(self, job_id: str) -> int:
         job = self.store.job(job_id)

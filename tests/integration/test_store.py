@@ -42,6 +42,11 @@ def a_job(number: int, *, priority: int = 0, rank: int | None = None, status: m.
     )  # fmt: skip
 
 
+JOB_OF_BEFORE = """INSERT INTO jobs (number, id, seq, status, priority, rank, spec, submitted_by, created_at, attempts,
+attempts_base, runs) VALUES (?, ?, 0, 'queued', ?, ?, ?, 'ada', '', 0, 0, 0)"""
+"""A job in the columns that every schema has had."""
+
+
 def added(store: Store, *jobs: Job) -> None:
     with store.transaction():
         for job in jobs:
@@ -98,11 +103,16 @@ def test_the_places_of_jobs_of_before_the_blocks_are_known(tmp_path: Path, monke
     jobs = [a_job(1), a_job(2, rank=-5), a_job(3, priority=1), a_job(5000)]
     with monkeypatch.context() as before:
         before.setattr(store_module, "migrations", lambda: migrations()[:2])
-        with closing(Store(tmp_path)) as old, old.transaction():
-            for job in jobs:
-                old.add(job)
+        Store(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as old:
+        old.executemany(JOB_OF_BEFORE, [(job.number, job.id, job.priority, job.rank, job.spec_json) for job in jobs])
+        old.commit()
     with closing(Store(tmp_path)) as store:
         assert [store.position(job) for job in jobs] == [3, 2, 1, 4]
+        assert store.ready_shapes() == ["cpu=1"]  # a job of before took one slot
+        first = store.next_ready("cpu=1")
+        assert first is not None
+        assert (first.id, first.paused) == (jobs[2].id, None)
 
 
 def test_a_migration_that_fails_leaves_the_version_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,7 +266,7 @@ def test_the_queue_is_by_priority_then_by_rank(store: Store) -> None:
     jobs = [a_job(1), a_job(2, priority=5), a_job(3, priority=5, rank=-1), a_job(4, priority=-5)]
     added(store, *jobs)
     assert [store.position(job) for job in jobs] == [3, 2, 1, 4]
-    assert store.next_ready() == jobs[2]
+    assert store.next_ready("cpu=1") == jobs[2]
     assert store.front() == (5, -1)
     assert store.queued_by_priority() == {0: 1, 5: 2, -5: 1}
 

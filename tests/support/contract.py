@@ -13,7 +13,7 @@ JOB_ID = re.compile(r"[a-z2-9]{16}\Z")
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 JOB_STATUSES = {"queued", "processing", "completed", "failed", "cancelled"}
 OUTPUT_STATUSES = {"pending", "rendering", "completed", "failed", "cancelled"}
-PHASES = {"starting", "rendering", "finishing", "stopping"}
+PHASES = {"starting", "rendering", "finishing", "stopping", "paused"}
 
 
 def text(value: Any) -> bool:
@@ -77,7 +77,8 @@ def problems(value: Map, shape: dict[str, Check]) -> list[str]:
 
 CANCEL: dict[str, Check] = {"by": text, "reason": text, "notes": optional(text), "at": moment}
 ERROR: dict[str, Check] = {"code": text, "message": text, "retryable": truth, "remedy": optional(text)}
-WAITING: dict[str, Check] = {"why": among({"retry", "disk"}), "message": text}
+WAITING: dict[str, Check] = {"why": among({"retry", "disk", "paused", "slots"}), "message": text}
+PAUSED: dict[str, Check] = {"by": text, "at": moment, "released": truth}
 
 OUTPUT: dict[str, Check] = {
     "index": count,
@@ -123,6 +124,8 @@ JOB: dict[str, Check] = {
     "total_outputs": count,
     "not_before": optional(moment),
     "waiting": optional(shaped(WAITING)),
+    "resources": mapping,
+    "paused": optional(shaped(PAUSED)),
 }
 
 EVENT: dict[str, Check] = {

@@ -11,7 +11,21 @@ from bus.errors import Forbidden
 
 MAY: dict[auth.Role, set[str]] = {
     "viewer": {"get", "list", "events", "log", "audit", "status"},
-    "operator": {"get", "list", "events", "log", "audit", "status", "submit", "cancel", "delete", "boost", "retry"},
+    "operator": {
+        "get",
+        "list",
+        "events",
+        "log",
+        "audit",
+        "status",
+        "submit",
+        "cancel",
+        "delete",
+        "boost",
+        "retry",
+        "pause",
+        "unpause",
+    },
     "admin": set(m.COMMANDS),
 }
 

@@ -22,7 +22,7 @@ def refused(given: dict[str, Any], file: Path | None = None, environ: dict[str, 
 
 def test_where_nothing_is_set_the_defaults_hold() -> None:
     config = load({}, environ={})
-    assert config.slots == len(os.sched_getaffinity(0))
+    assert config.slots["cpu"] == len(os.sched_getaffinity(0))
     assert config.grace == 2.0
     assert (config.ffmpeg, config.keep_files, config.default_role, config.log_level) == (None, False, "admin", "info")
     assert Path(config.data).is_absolute()
@@ -31,23 +31,35 @@ def test_where_nothing_is_set_the_defaults_hold() -> None:
 def test_the_file_goes_before_the_defaults(file: Path) -> None:
     file.write_text('slots = 3\ngrace = 0.5\nkeep_files = true\n[roles]\nada = "viewer"\n')
     config = load({}, file, {})
-    assert (config.slots, config.grace, config.keep_files, config.roles) == (3, 0.5, True, {"ada": "viewer"})
+    assert (config.slots, config.grace, config.keep_files, config.roles) == ({"cpu": 3}, 0.5, True, {"ada": "viewer"})
 
 
 def test_the_environment_goes_before_the_file_and_the_command_line_before_both(file: Path) -> None:
     file.write_text('slots = 3\ngrace = 3.0\nbus = "ipc:///file"\n')
     environ = {"RUSHES_SLOTS": "4", "RUSHES_GRACE": "4", "RUSHES_KEEP_FILES": "true"}
     config = load({"slots": 5, "grace": None}, file, environ)
-    assert (config.slots, config.grace, config.bus, config.keep_files) == (5, 4.0, "ipc:///file", True)
+    assert (config.slots, config.grace, config.bus, config.keep_files) == ({"cpu": 5}, 4.0, "ipc:///file", True)
 
 
 def test_the_environment_may_name_the_file(file: Path) -> None:
     file.write_text("slots = 7\n")
-    assert load({}, environ={"RUSHES_CONFIG": str(file)}).slots == 7
+    assert load({}, environ={"RUSHES_CONFIG": str(file)}).slots == {"cpu": 7}
 
 
 def test_an_empty_variable_says_nothing() -> None:
-    assert load({}, environ={"RUSHES_SLOTS": "", "RUSHES_CONFIG": ""}).slots >= 1
+    assert load({}, environ={"RUSHES_SLOTS": "", "RUSHES_CONFIG": ""}).slots["cpu"] >= 1
+
+
+def test_slots_may_be_of_several_resources(file: Path) -> None:
+    file.write_text("[slots]\nnvenc = 2\n")
+    cores = len(os.sched_getaffinity(0))
+    assert load({}, file, {}).slots == {"cpu": cores, "nvenc": 2}
+    assert load({"slots": "cpu=8, nvenc=1"}, file, {}).slots == {"cpu": 8, "nvenc": 1}
+
+
+@pytest.mark.parametrize("given", ["nvenc", "cpu=", "=2", "cpu=0", "cpu=2,,", "GPU=1", "cpu=1,cpu"])
+def test_slots_that_cannot_be_are_refused(given: str) -> None:
+    assert "setting slots (from the command line): " in refused({"slots": given})
 
 
 def test_a_variable_that_is_no_setting_is_left_alone() -> None:

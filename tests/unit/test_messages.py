@@ -26,6 +26,9 @@ COMMANDS: dict[str, set[str]] = {
     "drain": set(),
     "resume": set(),
     "shutdown": {"mode"},
+    "pause": {"job_id", "release"},
+    "unpause": {"job_id"},
+    "slots": {"slots"},
     "log_level": {"level"},
     "backup": {"path"},
 }

@@ -1,0 +1,96 @@
+"""Jobs that are held where they are: in the queue, or in the middle of a run. All run in the Queue's thread.
+
+A pause is no status: a queued job keeps its place, a running one its child, which is stopped by a signal and can be
+told to go on. A running job keeps its slots, too, unless they were given up with the pause: then it goes on when it has
+them again, before any job that is queued.
+"""
+
+import msgspec
+
+from actors.base import render_address
+from actors.jobs import changes
+from actors.jobs.model import Job, Pause
+from actors.jobs.slots import fits, need_of
+from actors.jobs.states import is_active
+from actors.jobs.turn import Cause, Turn
+from actors.mail import PauseRender
+from bus import messages as m
+
+
+def pause(turn: Turn, command: m.Pause, cause: Cause) -> m.PauseResult:
+    """Hold a job: a queued one from now on, a running one as soon as its Render has its child stopped."""
+    job = changes.find(turn, command.job_id)
+    if not is_active(job.status) or job.phase == "stopping":
+        raise changes.refuse(turn, job, "only a queued or running job can be paused")
+    was = job.paused
+    if was is not None and was.go_on is None and (was.released or not command.release):
+        return m.PauseResult(turn.view(job), changed=False)
+    turn.count(job, -1)
+    held = Pause(by=cause.by or "", command_id=cause.command_id, at=turn.now, released=command.release)
+    job.paused = held if was is None else msgspec.structs.replace(was, released=command.release, go_on=None)
+    turn.count(job, 1)
+    if job.status == "queued":
+        _tell_paused(turn, job)
+    elif job.phase != "paused":
+        turn.mail(render_address(job.id), PauseRender(run=job.runs, paused=True))
+    turn.save(job)
+    return m.PauseResult(turn.view(job), changed=True)
+
+
+def taken(turn: Turn, job: Job) -> None:
+    """A Render holds its child, and the job is still to be paused."""
+    if job.paused is not None and job.phase not in ("paused", "stopping"):
+        turn.count(job, -1)
+        job.phase = "paused"
+        turn.count(job, 1)
+        _tell_paused(turn, job)
+        turn.save(job)
+
+
+def _tell_paused(turn: Turn, job: Job) -> None:
+    assert job.paused is not None
+    cause = Cause(job.paused.by, job.paused.command_id)
+    turn.event("job.paused", {"released": job.paused.released}, job=job, cause=cause)
+    turn.log("job_paused", job_id=job.id, by=cause.by)
+
+
+def unpause(turn: Turn, command: m.Unpause, cause: Cause) -> m.PauseResult:
+    """Let a job go on; one that gave up its slots when it has them again."""
+    job = changes.find(turn, command.job_id)
+    if not is_active(job.status):
+        raise changes.refuse(turn, job, "only a queued or running job can be paused")
+    if job.paused is None or job.paused.go_on is not None or job.phase == "stopping":
+        return m.PauseResult(turn.view(job), changed=False)
+    if job.gave_up_slots:
+        job.paused = msgspec.structs.replace(job.paused, go_on=(cause.by or "", cause.command_id))
+        turn.save(job)
+    else:
+        _go_on(turn, job, cause)
+    return m.PauseResult(turn.view(job), changed=True)
+
+
+def go_on_where_there_are_slots(turn: Turn) -> None:
+    """Let jobs go on that gave up their slots and are to have them again, the first to be paused first.
+
+    The first that does not fit keeps those behind it waiting, and `dispatch` the queue.
+    """
+    waiting = [job for job in turn.store.waiting_to_go_on() if job.paused and job.paused.go_on]
+    for job in sorted(waiting, key=lambda job: job.paused.at if job.paused else ""):
+        assert job.paused is not None
+        assert job.paused.go_on is not None
+        if not fits(need_of(job.shape), turn.ledger.free()):
+            return
+        _go_on(turn, job, Cause(*job.paused.go_on))
+
+
+def _go_on(turn: Turn, job: Job, cause: Cause) -> None:
+    turn.count(job, -1)
+    job.paused = None
+    if job.phase == "paused":
+        job.phase = "rendering" if any(output.status == "rendering" for output in job.outputs) else "starting"
+    turn.count(job, 1)
+    turn.event("job.unpaused", {}, job=job, cause=cause)
+    turn.log("job_unpaused", job_id=job.id, by=cause.by)
+    turn.save(job)
+    if job.status == "processing":
+        turn.mail(render_address(job.id), PauseRender(run=job.runs, paused=False))
