@@ -14,6 +14,7 @@ from actors.ffmpeg.binary import FFmpegMissing
 from actors.jobs.database import StoreError
 from bus.address import endpoints
 from bus.errors import BadAddress
+from bus.limits import MAX_SLOTS
 
 PROGRAM = "rushes serve"
 
@@ -33,12 +34,20 @@ def _check_range(_ctx: click.Context, param: click.Parameter, value: float | Non
     raise click.BadParameter(f"must be from {meta.ge} to {meta.le}, not {value:g}")
 
 
+def _check_slots(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    counts = [part.rpartition("=")[2].strip() for part in (value or "1").split(",")]
+    if all(count.isascii() and count.isdigit() and 1 <= int(count) <= MAX_SLOTS for count in counts):
+        return value
+    raise click.BadParameter(f"must be from 1 to {MAX_SLOTS}, or so many of resources (cpu=8,nvenc=2), not {value!r}")
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": MAX_HELP_WIDTH})
 @click.option("--data", metavar="DIR", help="Where jobs are kept (RUSHES_DATA).")
 @click.option("--bus", metavar="ADDRESS", help="ipc:///folder or tcp://127.0.0.1:PORT (RUSHES_BUS).")
 @click.option(
     "--slots",
     metavar="N",
+    callback=_check_slots,
     help="Jobs at once, or of each resource: cpu=8,nvenc=2; default: the cores (RUSHES_SLOTS).",
 )
 @click.option("--ffmpeg", metavar="PATH", help="Else the one on PATH, else a bundled one (RUSHES_FFMPEG).")

@@ -76,7 +76,15 @@ def test_shutdown_that_drains_lets_running_jobs_finish_and_says_what_it_waits_fo
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--slots", "0"], "setting slots (from the command line): expected int >= 1"),
+        (
+            ["--slots", "0"],
+            "Invalid value for '--slots': must be from 1 to 1024, or so many of resources (cpu=8,nvenc=2), not '0'",
+        ),
+        (
+            ["--slots", "cpu=2,nvenc"],
+            "Invalid value for '--slots': must be from 1 to 1024, or so many of resources "
+            "(cpu=8,nvenc=2), not 'cpu=2,nvenc'",
+        ),
         (["--grace", "-1"], "Invalid value for '--grace': must be from 0 to 600, not -1"),
         (["here"], "Got unexpected extra argument (here)"),
     ],
