@@ -46,6 +46,7 @@ class Archive(BusActor):
         self._handlers: dict[type[m.Command], Callable[[Any], Any]] = {
             m.Get: self._get,
             m.List: self._list,
+            m.Session: self._session,
             m.Events: self._events,
             m.Audit: self._audit,
             m.Log: self._log,
@@ -93,6 +94,25 @@ class Archive(BusActor):
     def _get(self, command: m.Get) -> m.JobResult:
         job = self._find(command.job_id)
         return m.JobResult(view(job, self._live.get(job.id), position(self._connection, job)))
+
+    def _session(self, command: m.Session) -> m.SessionResult:
+        rows = list(self._rows("session", command.session))
+        if not rows:
+            raise NotFound(f"no job has the session {command.session!r}", {"path": "session"})
+        counts = dict.fromkeys(sorted(m.STATUSES), 0) | {status: count for status, count, *_ in rows}
+        total, active = sum(counts.values()), counts["queued"] + counts["processing"]
+        running = [load_job(self._connection, row) for row in self._rows("session_processing", command.session)]
+        part = sum(view(job, self._live.get(job.id)).progress or 0.0 for job in running)
+        starts, ends = ([row[at] for row in rows if row[at] is not None] for at in (3, 4))
+        return m.SessionResult(
+            session=command.session,
+            total=total,
+            counts=counts,
+            progress=round((total - active + part) / total, 4),
+            created_at=min(row[2] for row in rows),
+            started_at=min(starts, default=None),
+            finished_at=None if active else max(ends, default=None),
+        )
 
     def _list(self, command: m.List) -> m.ListResult:
         if command.prefix is not None:

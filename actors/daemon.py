@@ -37,7 +37,7 @@ from actors.supervisor import Supervisor
 from actors.watcher import Watcher
 from bus.auth import Guard, user_name
 from bus.hub import Hub
-from bus.messages import AnyCommand, Audit, Backup, Events, Get, List, Log, Submit
+from bus.messages import AnyCommand, Audit, Backup, Events, Get, List, Log, Session, Submit
 
 EXIT_OK, EXIT_FAILED = 0, 1
 
@@ -98,7 +98,7 @@ def route(command: AnyCommand) -> str:
         return QUEUE if command.wait else ARCHIVE
     if isinstance(command, Backup):
         return JANITOR
-    return ARCHIVE if isinstance(command, (List, Events, Log, Audit)) else QUEUE
+    return ARCHIVE if isinstance(command, (List, Session, Events, Log, Audit)) else QUEUE
 
 
 def claim(data: Path) -> int:

@@ -22,6 +22,7 @@ from actors.jobs.database import FILE_NAME, StoreUnusable, check_file
 from actors.jobs.model import JOB_ID, FileIdentity
 from actors.mail import (
     FilesRemoved,
+    LookAtFiles,
     OrphanedFolders,
     RemoveFiles,
     RoomFound,
@@ -58,7 +59,7 @@ class JanitorSettings(NamedTuple):
 class Janitor(BusActor):
     """See the module. Runs in a thread of its own, which may block on a slow disk without harm to others."""
 
-    reads = RemoveFiles | OrphanedFolders | WatchRoom | Tick
+    reads = RemoveFiles | LookAtFiles | OrphanedFolders | WatchRoom | Tick
 
     def __init__(self, hub: Hub, watcher: Watcher, settings: JanitorSettings) -> None:
         super().__init__(hub, JANITOR)
@@ -80,12 +81,16 @@ class Janitor(BusActor):
         if due is not None:
             self._watcher.after(due, JANITOR, BACKUP)
 
-    def receive(self, messages: Sequence[RemoveFiles | OrphanedFolders | WatchRoom | Tick | Request]) -> None:
+    def receive(
+        self, messages: Sequence[RemoveFiles | LookAtFiles | OrphanedFolders | WatchRoom | Tick | Request]
+    ) -> None:
         """Do what each says."""
         for message in messages:
             match message:
                 case RemoveFiles():
                     self._remove(message)
+                case LookAtFiles():
+                    self.outbox.reply(message.envelope, _would_remove(message))
                 case OrphanedFolders():
                     for job_id in message.job_ids:
                         self._remove_orphan(job_id)
@@ -154,19 +159,7 @@ class Janitor(BusActor):
     # ------------------------------------------------------------ files
 
     def _remove(self, order: RemoveFiles) -> None:
-        removed: list[str] = []
-        missing: list[str] = []
-        failed: list[FailedRemoval] = []
-        for path, identity in order.files:
-            try:
-                if remove_if_same(Path(path), identity):
-                    removed.append(path)
-                else:
-                    failed.append(FailedRemoval(path, "it is no longer the file that this job made; left alone"))
-            except FileNotFoundError:
-                missing.append(path)
-            except OSError as error:
-                failed.append(FailedRemoval(path, error.strerror or str(error)))
+        removed, missing, failed = remove_files(order.files)
         self._remove_folder(order.job_id)
         self.outbox.mail(QUEUE, FilesRemoved(job_id=order.job_id, removed=removed, missing=missing, failed=failed))
 
@@ -209,15 +202,36 @@ def _backup_target(text: str) -> Path:
     return target
 
 
-def remove_if_same(path: Path, identity: FileIdentity) -> bool:
-    """Remove a file if it is still the one that was made; False where it is another.
+class Removal(NamedTuple):
+    """What became of files."""
 
-    Raises:
-        FileNotFoundError: nothing is there.
-        OSError: the system does not let it.
+    removed: list[str]
+    missing: list[str]
+    failed: list[FailedRemoval]
 
-    """
-    if file_identity(path.lstat()) != identity:
-        return False
-    path.unlink()
-    return True
+
+def remove_files(files: Sequence[tuple[str, FileIdentity]], *, dry_run: bool = False) -> Removal:
+    """Remove those that are still what was made; with `dry_run`, only say which they are."""
+    removal = Removal([], [], [])
+    for path, identity in files:
+        try:
+            if file_identity(Path(path).lstat()) != identity:
+                why = "it is no longer the file that this job made; left alone"
+                removal.failed.append(FailedRemoval(path, why))
+                continue
+            if not dry_run:
+                Path(path).unlink()
+            removal.removed.append(path)
+        except FileNotFoundError:
+            removal.missing.append(path)
+        except OSError as error:
+            removal.failed.append(FailedRemoval(path, error.strerror or str(error)))
+    return removal
+
+
+def _would_remove(order: LookAtFiles) -> bytes:
+    """The reply to a delete that only asks."""
+    removed, missing, failed = remove_files(order.files, dry_run=True)
+    partials = [path for path in order.partials if Path(path).exists()]
+    result = m.DeleteResult(order.job_id, "deleted", None, [*removed, *partials], missing, failed, dry_run=True)
+    return result_body(order.command_id, result)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from actors import logs
-from actors.base import ARCHIVE, QUEUE, SUPERVISOR, WATCHDOG, WORK_FOLDER, BusActor
-from actors.jobs import changes, dispatch, outcomes, reads, retention, waits
+from actors.base import ARCHIVE, JANITOR, QUEUE, SUPERVISOR, WATCHDOG, WORK_FOLDER, BusActor
+from actors.jobs import changes, dispatch, outcomes, reads, retention, trial, waits, why
 from actors.jobs.database import StoreError, StoreFailing, StoreFull, StoreUnavailable, StoreUnusable
 from actors.jobs.desk import Desk, Held
 from actors.jobs.keeper import Keeper
@@ -26,6 +26,7 @@ from actors.mail import (
     Alive,
     BeginStop,
     FilesRemoved,
+    LookAtFiles,
     OutputCompleted,
     OutputStarted,
     Paused,
@@ -148,7 +149,7 @@ class Queue(BusActor):
 
     def receive(self, messages: Sequence[Any]) -> None:
         """One turn for what writes, then what only reads."""
-        reads: list[Request] = []
+        asked: list[Request] = []
         writes: list[Any] = []
         retries = False
         for message in messages:
@@ -156,8 +157,8 @@ class Queue(BusActor):
                 self._beat()
             elif isinstance(message, Tick) and message.what == RETRY:
                 retries, self._will_retry = True, False
-            elif isinstance(message, Request) and isinstance(message.command, (m.Get, m.Status)):
-                reads.append(message)
+            elif isinstance(message, Request) and reads.is_read(message.command):
+                asked.append(message)
             else:
                 writes.append(message)
         if self._backlog and not retries:
@@ -168,7 +169,7 @@ class Queue(BusActor):
             writes, self._backlog = self._backlog + writes, []
         if writes or retries:
             self._write(writes)
-        for message in reads:
+        for message in asked:
             self._read(message)
 
     def _write(self, messages: list[Any], *, is_second_try: bool = False) -> None:
@@ -360,9 +361,10 @@ class Queue(BusActor):
                     if job is not None and command.wait and not is_ended(job.status) and self._ledger.stopping is None:
                         self._desk.hold(Held(request, job.id, until_deleted=False, changed=False, seconds=command.wait))
                         return
-                    result: Any = m.JobResult(self._view(command.job_id))
-                else:
-                    result = reads.status(self._ledger, self._settings.about)
+                result = self._answer(request)
+            if isinstance(result, LookAtFiles):
+                self.outbox.mail(JANITOR, result)
+                return
             body = result_body(command.id, result)
         except StoreError as error:
             if isinstance(error, StoreUnusable):
@@ -372,6 +374,15 @@ class Queue(BusActor):
             body = refusal_body(command.id, refusal)
         self.outbox.reply(request.envelope, body)
 
-    def _view(self, job_id: str) -> m.JobView:
-        turn = Turn(self._store, self._ledger)
-        return turn.placed(changes.find(turn, job_id))
+    def _answer(self, request: Request) -> Any:
+        command, turn = request.command, Turn(self._store, self._ledger)
+        match command:
+            case m.Get():
+                return m.JobResult(turn.placed(changes.find(turn, command.job_id)))
+            case m.Status():
+                return reads.status(self._ledger, self._settings.about)
+            case m.Why():
+                return why.explain(turn, changes.find(turn, command.job_id), self._work, is_full=self._keeper.is_full)
+        if not self._keeper.can_afford(command):
+            raise Unavailable(DISK_FULL)
+        return trial.attempt(self._store, self._ledger, request)

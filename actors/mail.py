@@ -179,6 +179,16 @@ class RemoveFiles(Mail, frozen=True, kw_only=True):
     files: list[tuple[str, FileIdentity]]
 
 
+class LookAtFiles(Mail, frozen=True, kw_only=True):
+    """Queue to Janitor: tell the client of that envelope what would become of these files, were the job deleted."""
+
+    envelope: tuple[bytes, ...]
+    command_id: str
+    job_id: str
+    files: list[tuple[str, FileIdentity]]
+    partials: list[str]
+
+
 class FilesRemoved(Mail, frozen=True, kw_only=True):
     """Janitor to Queue: what became of them."""
 

@@ -89,10 +89,11 @@ class AsyncClient:
         job: m.JobSpec | Mapping[str, Any],
         *,
         wait: float | None = None,
+        dry_run: bool = False,
         command_id: str | None = None,
     ) -> m.JobResult:
         """Queue a job. Raises `Invalid` before anything is sent where the spec is malformed."""
-        command = m.Submit(id=command_id or new_id(), wait=wait, job=job_spec(job))
+        command = m.Submit(id=command_id or new_id(), wait=wait, job=job_spec(job), dry_run=dry_run)
         return await self.call(command, m.JobResult)
 
     async def cancel(
@@ -102,10 +103,13 @@ class AsyncClient:
         reason: str = "user_request",
         notes: str | None = None,
         wait: float | None = None,
+        dry_run: bool = False,
         command_id: str | None = None,
     ) -> m.CancelResult:
         """Stop a job. Without `wait` a running one is still `stopping` when this returns."""
-        command = m.Cancel(id=command_id or new_id(), wait=wait, job_id=job_id, reason=reason, notes=notes)
+        command = m.Cancel(
+            id=command_id or new_id(), wait=wait, job_id=job_id, reason=reason, notes=notes, dry_run=dry_run
+        )
         return await self.call(command, m.CancelResult)
 
     async def delete(
@@ -115,10 +119,13 @@ class AsyncClient:
         force: bool = False,
         keep_files: bool = False,
         wait: float = WAIT_STEP_SECONDS,
+        dry_run: bool = False,
         command_id: str | None = None,
     ) -> m.DeleteResult:
         """Remove a job and the files it made; `status` is `deleting` where that took longer than `wait` seconds."""
-        command = m.Delete(id=command_id or new_id(), wait=wait, job_id=job_id, force=force, keep_files=keep_files)
+        command = m.Delete(
+            id=command_id or new_id(), wait=wait, job_id=job_id, force=force, keep_files=keep_files, dry_run=dry_run
+        )
         return await self.call(command, m.DeleteResult)
 
     async def boost(
@@ -128,15 +135,21 @@ class AsyncClient:
         priority: int | None = None,
         by: int | None = None,
         front: bool = False,
+        dry_run: bool = False,
         command_id: str | None = None,
     ) -> m.BoostResult:
         """Move a queued job: give exactly one of `priority`, `by` and `front`."""
-        command = m.Boost(id=command_id or new_id(), job_id=job_id, priority=priority, by=by, front=front)
+        command = m.Boost(
+            id=command_id or new_id(), job_id=job_id, priority=priority, by=by, front=front, dry_run=dry_run
+        )
         return await self.call(command, m.BoostResult)
 
-    async def retry(self, job_id: str, *, wait: float | None = None, command_id: str | None = None) -> m.JobResult:
+    async def retry(
+        self, job_id: str, *, wait: float | None = None, dry_run: bool = False, command_id: str | None = None
+    ) -> m.JobResult:
         """Queue a failed job again; outputs that had completed are kept."""
-        return await self.call(m.Retry(id=command_id or new_id(), wait=wait, job_id=job_id), m.JobResult)
+        command = m.Retry(id=command_id or new_id(), wait=wait, job_id=job_id, dry_run=dry_run)
+        return await self.call(command, m.JobResult)
 
     async def pause(self, job_id: str, *, release: bool = False, command_id: str | None = None) -> m.PauseResult:
         """Hold a job where it is; with `release`, others may have its slots meanwhile."""
@@ -175,6 +188,14 @@ class AsyncClient:
     async def get(self, job_id: str, *, wait: float | None = None) -> m.JobResult:
         """One job's view; with `wait`, once it has ended or that many seconds have passed."""
         return await self.call(m.Get(id=new_id(), wait=wait, job_id=job_id), m.JobResult)
+
+    async def why(self, job_id: str) -> m.WhyResult:
+        """Why a job is not running, or what it came to, with an estimate of when."""
+        return await self.call(m.Why(id=new_id(), job_id=job_id), m.WhyResult)
+
+    async def session(self, name: str) -> m.SessionResult:
+        """The jobs of a session, summed up. Raises `NotFound` where it has none."""
+        return await self.call(m.Session(id=new_id(), session=name), m.SessionResult)
 
     async def list(
         self,

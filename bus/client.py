@@ -80,11 +80,12 @@ class Client:
         job: m.JobSpec | Mapping[str, Any],
         *,
         wait: float | None = None,
+        dry_run: bool = False,
         command_id: str | None = None,
     ) -> m.JobResult:
         """Queue a job. Raises `Invalid` before anything is sent where the spec is malformed."""
         spec = job_spec(job)
-        return self.call(m.Submit(id=command_id or new_id(), wait=wait, job=spec), m.JobResult)
+        return self.call(m.Submit(id=command_id or new_id(), wait=wait, job=spec, dry_run=dry_run), m.JobResult)
 
     def cancel(
         self,
@@ -93,10 +94,13 @@ class Client:
         reason: str = "user_request",
         notes: str | None = None,
         wait: float | None = None,
+        dry_run: bool = False,
         command_id: str | None = None,
     ) -> m.CancelResult:
         """Stop a job. Without `wait` a running one is still `stopping` when this returns."""
-        command = m.Cancel(id=command_id or new_id(), wait=wait, job_id=job_id, reason=reason, notes=notes)
+        command = m.Cancel(
+            id=command_id or new_id(), wait=wait, job_id=job_id, reason=reason, notes=notes, dry_run=dry_run
+        )
         return self.call(command, m.CancelResult)
 
     def delete(
@@ -106,10 +110,13 @@ class Client:
         force: bool = False,
         keep_files: bool = False,
         wait: float = WAIT_STEP_SECONDS,
+        dry_run: bool = False,
         command_id: str | None = None,
     ) -> m.DeleteResult:
         """Remove a job and the files it made; `status` is `deleting` where that took longer than `wait` seconds."""
-        command = m.Delete(id=command_id or new_id(), wait=wait, job_id=job_id, force=force, keep_files=keep_files)
+        command = m.Delete(
+            id=command_id or new_id(), wait=wait, job_id=job_id, force=force, keep_files=keep_files, dry_run=dry_run
+        )
         return self.call(command, m.DeleteResult)
 
     def boost(
@@ -119,15 +126,21 @@ class Client:
         priority: int | None = None,
         by: int | None = None,
         front: bool = False,
+        dry_run: bool = False,
         command_id: str | None = None,
     ) -> m.BoostResult:
         """Move a queued job: give exactly one of `priority`, `by` and `front`."""
-        command = m.Boost(id=command_id or new_id(), job_id=job_id, priority=priority, by=by, front=front)
+        command = m.Boost(
+            id=command_id or new_id(), job_id=job_id, priority=priority, by=by, front=front, dry_run=dry_run
+        )
         return self.call(command, m.BoostResult)
 
-    def retry(self, job_id: str, *, wait: float | None = None, command_id: str | None = None) -> m.JobResult:
+    def retry(
+        self, job_id: str, *, wait: float | None = None, dry_run: bool = False, command_id: str | None = None
+    ) -> m.JobResult:
         """Queue a failed job again; outputs that had completed are kept."""
-        return self.call(m.Retry(id=command_id or new_id(), wait=wait, job_id=job_id), m.JobResult)
+        command = m.Retry(id=command_id or new_id(), wait=wait, job_id=job_id, dry_run=dry_run)
+        return self.call(command, m.JobResult)
 
     def pause(self, job_id: str, *, release: bool = False, command_id: str | None = None) -> m.PauseResult:
         """Hold a job where it is; with `release`, others may have its slots meanwhile."""
@@ -166,6 +179,14 @@ class Client:
     def get(self, job_id: str, *, wait: float | None = None) -> m.JobResult:
         """One job's view; with `wait`, once it has ended or that many seconds have passed."""
         return self.call(m.Get(id=new_id(), wait=wait, job_id=job_id), m.JobResult)
+
+    def why(self, job_id: str) -> m.WhyResult:
+        """Why a job is not running, or what it came to, with an estimate of when."""
+        return self.call(m.Why(id=new_id(), job_id=job_id), m.WhyResult)
+
+    def session(self, name: str) -> m.SessionResult:
+        """The jobs of a session, summed up. Raises `NotFound` where it has none."""
+        return self.call(m.Session(id=new_id(), session=name), m.SessionResult)
 
     def list(
         self,

@@ -17,19 +17,24 @@ from bus.results import BoostResult as BoostResult
 from bus.results import CancelResult as CancelResult
 from bus.results import DeleteResult as DeleteResult
 from bus.results import DrainResult as DrainResult
+from bus.results import EstimateView as EstimateView
 from bus.results import EventsResult as EventsResult
 from bus.results import FailedRemoval as FailedRemoval
+from bus.results import FilesView as FilesView
 from bus.results import JobResult as JobResult
 from bus.results import ListResult as ListResult
 from bus.results import LogLevelName as LogLevelName
 from bus.results import LogLevelResult as LogLevelResult
 from bus.results import LogResult as LogResult
 from bus.results import PauseResult as PauseResult
+from bus.results import ReasonView as ReasonView
 from bus.results import ResourceView as ResourceView
+from bus.results import SessionResult as SessionResult
 from bus.results import ShutdownMode as ShutdownMode
 from bus.results import ShutdownResult as ShutdownResult
 from bus.results import SlotsResult as SlotsResult
 from bus.results import StatusResult as StatusResult
+from bus.results import WhyResult as WhyResult
 from bus.spec import Input as Input
 from bus.spec import JobSpec as JobSpec
 from bus.spec import Name, Priority, ResourceName
@@ -66,9 +71,10 @@ class Command(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag
 
 
 class Submit(Command, frozen=True, kw_only=True, tag="submit"):
-    """Queue a job."""
+    """Queue a job. `dry_run`, here and elsewhere: say what would happen, and change nothing."""
 
     job: JobSpec
+    dry_run: bool = False
 
 
 class Cancel(Command, frozen=True, kw_only=True, tag="cancel"):
@@ -77,6 +83,7 @@ class Cancel(Command, frozen=True, kw_only=True, tag="cancel"):
     job_id: JobId
     reason: Annotated[str, Meta(max_length=limits.MAX_REASON_CHARS)] = "user_request"
     notes: Annotated[str, Meta(max_length=limits.MAX_NOTES_CHARS)] | None = None
+    dry_run: bool = False
 
 
 class Delete(Command, frozen=True, kw_only=True, tag="delete"):
@@ -85,6 +92,7 @@ class Delete(Command, frozen=True, kw_only=True, tag="delete"):
     job_id: JobId
     force: bool = False
     keep_files: bool = False
+    dry_run: bool = False
 
 
 class Boost(Command, frozen=True, kw_only=True, tag="boost"):
@@ -94,12 +102,14 @@ class Boost(Command, frozen=True, kw_only=True, tag="boost"):
     priority: Priority | None = None
     by: Annotated[int, Meta(ge=-2 * limits.MAX_PRIORITY, le=2 * limits.MAX_PRIORITY)] | None = None
     front: bool = False
+    dry_run: bool = False
 
 
 class Retry(Command, frozen=True, kw_only=True, tag="retry"):
     """Queue a failed job again."""
 
     job_id: JobId
+    dry_run: bool = False
 
 
 class Drain(Command, frozen=True, kw_only=True, tag="drain"):
@@ -156,6 +166,18 @@ class Get(Command, frozen=True, kw_only=True, tag="get"):
     job_id: JobId
 
 
+class Why(Command, frozen=True, kw_only=True, tag="why"):
+    """Why a job is not running, or what it came to."""
+
+    job_id: JobId
+
+
+class Session(Command, frozen=True, kw_only=True, tag="session"):
+    """The jobs of a session, summed up."""
+
+    session: Name
+
+
 class List(Command, frozen=True, kw_only=True, tag="list"):
     """A page of jobs. `prefix` (of the job id) is for people who cut ids short."""
 
@@ -198,14 +220,14 @@ class Status(Command, frozen=True, kw_only=True, tag="status"):
 
 AnyCommand = (
     Submit | Cancel | Delete | Boost | Retry | Pause | Unpause | Drain | Resume | Shutdown | SetSlots | LogLevel
-    | Backup | Get | List | Events | Log | Audit | Status
+    | Backup | Get | Why | List | Session | Events | Log | Audit | Status
 )  # fmt: skip
 
 COMMANDS: dict[str, type[Command]] = {
     str(kind.__struct_config__.tag): kind
     for kind in (
         Submit, Cancel, Delete, Boost, Retry, Pause, Unpause, Drain, Resume, Shutdown, SetSlots, LogLevel, Backup,
-        Get, List, Events, Log, Audit, Status,
+        Get, Why, List, Session, Events, Log, Audit, Status,
     )
 }  # fmt: skip
 

@@ -11,17 +11,27 @@ LogLevelName = Literal["debug", "info", "warning", "error"]
 ShutdownMode = Literal["stop", "drain", "leave"]
 
 
-class JobResult(Struct, frozen=True):
-    """Of `submit`, `retry` and `get`."""
+class JobResult(Struct, frozen=True, omit_defaults=True):
+    """Of `submit`, `retry` and `get`. `dry_run`: so it would be."""
 
     job: JobView
+    dry_run: bool = False
 
 
-class CancelResult(Struct, frozen=True):
+class FilesView(Struct, frozen=True):
+    """What would become of a job's files: `removed` is what is being made, `kept` what is complete."""
+
+    removed: list[str]
+    kept: list[str]
+
+
+class CancelResult(Struct, frozen=True, omit_defaults=True):
     """Of `cancel`. `changed` is false where the job was cancelled before, or completed before it could stop."""
 
     job: JobView
     changed: bool
+    dry_run: bool = False
+    files: FilesView | None = None
 
 
 class FailedRemoval(Struct, frozen=True):
@@ -31,7 +41,7 @@ class FailedRemoval(Struct, frozen=True):
     message: str
 
 
-class DeleteResult(Struct, frozen=True):
+class DeleteResult(Struct, frozen=True, omit_defaults=True):
     """Of `delete`. `status` is `deleting` only where the command's `wait` was over before the child's end."""
 
     job_id: str
@@ -40,6 +50,7 @@ class DeleteResult(Struct, frozen=True):
     removed: list[str]
     missing: list[str]
     failed: list[FailedRemoval]
+    dry_run: bool = False
 
 
 class PauseResult(Struct, frozen=True):
@@ -49,11 +60,12 @@ class PauseResult(Struct, frozen=True):
     changed: bool
 
 
-class BoostResult(Struct, frozen=True):
+class BoostResult(Struct, frozen=True, omit_defaults=True):
     """Of `boost`. `position` is the 1-based place in the queue after it."""
 
     job: JobView
     position: int | None
+    dry_run: bool = False
 
 
 class ListResult(Struct, frozen=True):
@@ -85,6 +97,42 @@ class AuditResult(Struct, frozen=True):
 
     entries: list[AuditEntry]
     last_seq: int
+
+
+class ReasonView(Struct, frozen=True):
+    """One reason why a job is where it is: a code for programs, a sentence for people."""
+
+    code: str
+    message: str
+
+
+class EstimateView(Struct, frozen=True):
+    """When a job may start and end, if nothing changes: no promise. `basis` says what it was reckoned from."""
+
+    start: str | None
+    end: str
+    basis: str
+
+
+class WhyResult(Struct, frozen=True, kw_only=True):
+    """Of `why`: what the job waits for or came to. `ahead`: jobs before it in the queue."""
+
+    job: JobView
+    reasons: list[ReasonView]
+    ahead: int | None
+    estimate: EstimateView | None
+
+
+class SessionResult(Struct, frozen=True, kw_only=True):
+    """Of `session`: its jobs as one. `finished_at` is nil while any is queued or runs."""
+
+    session: str
+    total: int
+    counts: dict[str, int]
+    progress: float
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
 
 
 class ResourceView(Struct, frozen=True):

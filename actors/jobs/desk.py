@@ -108,9 +108,7 @@ class Desk:
         job_id: str | None = getattr(command, "job_id", None)
         keys = {"type": str(command.__struct_config__.tag), "by": by, "command_id": command.id}
         try:
-            if turn.ledger.stopping in ENDING or (turn.ledger.stopping and isinstance(command, BRINGS_WORK)):
-                raise Busy("the daemon is stopping")
-            result = _carry_out(turn, request)
+            result = carry_out(turn, request)
         except CommandRefused as refusal:
             body = refusal_body(command.id, refusal)
             turn.reply(request.envelope, body)
@@ -230,9 +228,11 @@ class Desk:
         turn.reply(request.envelope, body)
 
 
-def _carry_out(turn: Turn, request: Request) -> Any:
+def carry_out(turn: Turn, request: Request) -> Any:
     """The result of a command. Raises `CommandRefused`."""
     command, cause = request.command, Cause.of(request)
+    if turn.ledger.stopping in ENDING or (turn.ledger.stopping and isinstance(command, BRINGS_WORK)):
+        raise Busy("the daemon is stopping")
     if not isinstance(command, m.Submit):
         return HANDLERS[type(command)](turn, command, cause)
     if isinstance(request.prepared, CommandRefused):

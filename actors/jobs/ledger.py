@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from copy import copy
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
@@ -70,6 +71,13 @@ class Ledger:
         self.render_deaths: Counter[tuple[str, int]] = Counter()
         self.reload(store)
         self.commit()
+
+    def copy(self) -> "Ledger":
+        """One that can be changed without a trace; for a moment, for it shares what no command changes."""
+        found = copy(self)
+        for name in ("statuses", "queued_at", "used", "running", "slots", "live"):
+            setattr(found, name, copy(getattr(self, name)))
+        return found
 
     def commit(self) -> None:
         """The turn is on disk, and may be spoken of."""

@@ -96,6 +96,11 @@ DELETE FROM queue_blocks WHERE jobs = 0;
 -- name: counts
 SELECT status, count(*) FROM jobs GROUP BY status;
 
+-- name: recent_runs
+SELECT (julianday(finished_at) - julianday(started_at)) * 86400,
+    (SELECT count(*) FROM outputs WHERE outputs.job = jobs.number)
+FROM jobs WHERE status = 'completed' AND started_at IS NOT NULL ORDER BY number DESC LIMIT ?;
+
 -- name: last_number
 SELECT ifnull(max(number), 0) FROM jobs;
 
@@ -195,6 +200,13 @@ ORDER BY number DESC LIMIT ?;
 -- name: list_session_oldest
 SELECT * FROM jobs WHERE session = ? AND +status IN (SELECT value FROM json_each(?)) AND number > ?
 ORDER BY number LIMIT ?;
+
+-- name: session
+SELECT status, count(*), min(created_at), min(started_at), max(finished_at)
+FROM jobs WHERE session = ? GROUP BY status;
+
+-- name: session_processing
+SELECT * FROM jobs WHERE session = ? AND +status = 'processing';
 
 -- name: list_prefix
 SELECT * FROM jobs WHERE id > ?1 AND id >= ?2 AND id < ?3 AND +status IN (SELECT value FROM json_each(?4))

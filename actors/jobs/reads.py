@@ -5,6 +5,7 @@ import time
 from typing import NamedTuple
 
 from actors.jobs.ledger import Ledger
+from actors.jobs.trial import is_trial
 from bus import messages as m
 from bus.limits import CPU
 
@@ -15,6 +16,11 @@ class About(NamedTuple):
     version: str
     started_at: str
     started_monotonic: float
+
+
+def is_read(command: m.AnyCommand) -> bool:
+    """True where the Queue answers it without a turn."""
+    return isinstance(command, (m.Get, m.Status, m.Why)) or is_trial(command)
 
 
 def status(ledger: Ledger, about: About) -> m.StatusResult:

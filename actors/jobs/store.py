@@ -122,6 +122,18 @@ class Store:
                     self._connection.execute("ROLLBACK")
 
     @contextmanager
+    def trial(self) -> Iterator[None]:
+        """What is written within can be read there, and is gone when it ends. Raises as `transaction` does."""
+        with self.reading():
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                yield
+            finally:
+                self._added, self._takers, self._moved = [], {}, Counter()
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
+    @contextmanager
     def reading(self) -> Iterator[None]:
         """For what only reads, outside of a transaction. Raises `StoreUnavailable` or `StoreUnusable`."""
         try:
@@ -273,6 +285,10 @@ class Store:
     def queued_by_priority(self) -> dict[int, int]:
         """How many jobs are queued at each priority that occurs."""
         return dict(self._execute("queued_by_priority").fetchall())
+
+    def recent_runs(self, limit: int) -> list[tuple[float, int]]:
+        """Of the newest completed jobs: the seconds from their last start to their end, and how many outputs."""
+        return self._execute("recent_runs", limit).fetchall()
 
     def last_number(self) -> int:
         """The highest submit number given."""

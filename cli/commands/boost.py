@@ -8,7 +8,7 @@ from bus import limits
 from bus.client import Client
 from bus.errors import NotFound
 from bus.messages import BoostResult, JobStatus
-from cli import text
+from cli import dry, text
 from cli.numbers import Whole
 from cli.options import selects, with_client
 from cli.output import say
@@ -32,6 +32,7 @@ QUEUED: tuple[JobStatus, ...] = ("queued",)
     help="Added to the priority.",
 )
 @click.option("--front", is_flag=True, help="Before every other job.")
+@dry.DRY_RUN
 @with_client
 def boost(
     client: Client,
@@ -43,6 +44,7 @@ def boost(
     priority: int | None,
     by: int | None,
     front: bool,
+    dry_run: bool,
     as_json: bool,
 ) -> None:
     """Move queued jobs: the higher the priority, the sooner they run.
@@ -62,15 +64,16 @@ def boost(
     jobs = tally.jobs(client, selection, QUEUED, order="queue")
     for job in reversed(jobs) if front else jobs:
         with tally.of(job.id):
-            tally.results[job.id] = client.boost(job.id, priority=priority, by=by, front=front)
-    if len(jobs) > 1:
+            tally.results[job.id] = client.boost(job.id, priority=priority, by=by, front=front, dry_run=dry_run)
+    if len(jobs) > 1 and not dry_run:
         _look_again(client, tally)
     if as_json:
         tally.print_json()
     else:
         for job in jobs:
             if job.id in tally.results:
-                say(_report(tally.results[job.id]))
+                result = tally.results[job.id]
+                say(dry.boost(result) if dry_run else _report(result))
     tally.check()
 
 

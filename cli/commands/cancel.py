@@ -4,7 +4,7 @@ import click
 
 from bus.client import Client
 from bus.messages import CancelResult, JobStatus
-from cli import text
+from cli import dry, text
 from cli.confirm import YES, ask, must_ask
 from cli.options import selects, with_client
 from cli.output import say
@@ -19,6 +19,7 @@ CANCELLABLE: tuple[JobStatus, ...] = ("queued", "processing")
 @click.option("--reason", default="user_request", show_default=True, help="A code or a phrase.")
 @click.option("--notes", help="A few sentences.")
 @click.option("--wait", is_flag=True, help="Until they have stopped.")
+@dry.DRY_RUN
 @YES
 @with_client
 def cancel(
@@ -31,6 +32,7 @@ def cancel(
     reason: str,
     notes: str | None,
     wait: bool,
+    dry_run: bool,
     yes: bool,
     as_json: bool,
 ) -> None:
@@ -45,17 +47,19 @@ def cancel(
     """
     selection = Selection(given, session, wanted)
     selection.check()
-    asking = not selection.names_one and must_ask(yes=yes)
+    asking = not (selection.names_one or dry_run) and must_ask(yes=yes)
     tally = Tally[CancelResult](single=selection.names_one)
     jobs = tally.jobs(client, selection, CANCELLABLE)
     if asking and jobs:
         ask(jobs, f"Cancel {text.count(len(jobs), 'job')}?")
     for job in jobs:
         with tally.of(job.id):
-            tally.results[job.id] = client.cancel(job.id, reason=reason, notes=notes)
-            if not (wait or as_json):
-                say(_report(tally.results[job.id]))
-    if wait:
+            result = tally.results[job.id] = client.cancel(job.id, reason=reason, notes=notes, dry_run=dry_run)
+            if dry_run and not as_json:
+                say(dry.cancel(result))
+            elif not (wait or as_json):
+                say(_report(result))
+    if wait and not dry_run:
         _wait(client, tally, as_json=as_json)
     if as_json:
         tally.print_json()

@@ -8,7 +8,7 @@ from bus.client import Client
 from bus.errors import Conflict
 from bus.messages import DeleteResult, JobStatus, JobView
 from bus.request import ENDED
-from cli import text
+from cli import dry, text
 from cli.confirm import YES, ask, must_ask
 from cli.options import STATUSES, selects, with_client
 from cli.output import say
@@ -23,6 +23,7 @@ WAIT_SECONDS = 60.0
 @selects(*STATUSES)
 @click.option("--force", is_flag=True, help="Cancel first what is queued or running.")
 @click.option("--keep-files", is_flag=True, help="Leave the files where they are.")
+@dry.DRY_RUN
 @YES
 @with_client
 def delete(
@@ -34,6 +35,7 @@ def delete(
     wanted: tuple[JobStatus, ...],
     force: bool,
     keep_files: bool,
+    dry_run: bool,
     yes: bool,
     as_json: bool,
 ) -> None:
@@ -48,7 +50,7 @@ def delete(
     """
     selection = Selection(given, session, wanted)
     selection.check()
-    asking = must_ask(yes=yes)
+    asking = not dry_run and must_ask(yes=yes)
     tally = Tally[DeleteResult](single=selection.names_one)
     jobs = []
     for job in tally.jobs(client, selection, STATUSES):
@@ -63,10 +65,10 @@ def delete(
         ask(jobs, question, removing=[] if keep_files else made)
     for job in jobs:
         with tally.of(job.id):
-            result = client.delete(job.id, force=force, keep_files=keep_files, wait=WAIT_SECONDS)
+            result = client.delete(job.id, force=force, keep_files=keep_files, wait=WAIT_SECONDS, dry_run=dry_run)
             tally.results[job.id] = result
             if not as_json:
-                say(_report(result, kept=_made(job) if keep_files else []))
+                say(dry.delete(result) if dry_run else _report(result, kept=_made(job) if keep_files else []))
     if as_json:
         tally.print_json()
     tally.check()

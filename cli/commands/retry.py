@@ -3,33 +3,49 @@
 import click
 
 from bus.client import Client
-from bus.messages import JobResult
+from bus.messages import JobResult, JobStatus
+from cli import dry
 from cli.lines import line
-from cli.options import job_ids, with_client
+from cli.options import selects, with_client
 from cli.output import say
 from cli.several import Selection, Tally
 from cli.watch import settle, wait_for
 
+FAILED: tuple[JobStatus, ...] = ("failed",)
+
 
 @click.command()
-@job_ids(required=True)
+@selects(*FAILED)
 @click.option("--wait", is_flag=True, help="Until they have ended; their success is the exit status.")
+@dry.DRY_RUN
 @with_client
-def retry(client: Client, /, *, given: tuple[str, ...], wait: bool, as_json: bool) -> None:
+def retry(
+    client: Client,
+    /,
+    *,
+    given: tuple[str, ...],
+    session: str | None,
+    wanted: tuple[JobStatus, ...],
+    wait: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
     """Queue failed jobs again. Outputs that are completed are not rendered again.
 
     \b
-    Example:
+    Examples:
       rushes retry k3xm --wait
+      rushes retry --session dailies
     """
-    selection = Selection(given, None, ())
+    selection = Selection(given, session, wanted)
+    selection.check()
     tally = Tally[JobResult](single=selection.names_one)
-    for job in tally.jobs(client, selection, ("failed",)):
+    for job in tally.jobs(client, selection, FAILED):
         with tally.of(job.id):
-            tally.results[job.id] = client.retry(job.id)
+            result = tally.results[job.id] = client.retry(job.id, dry_run=dry_run)
             if not as_json:
-                say(line(tally.results[job.id].job))
-    views = wait_for(client, tally.results) if wait else {}
+                say(dry.retry(result) if dry_run else line(result.job))
+    views = wait_for(client, tally.results) if wait and not dry_run else {}
     tally.results |= {job_id: JobResult(job) for job_id, job in views.items() if job is not None}
     if as_json:
         tally.print_json()

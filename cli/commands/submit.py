@@ -8,7 +8,7 @@ from bus import limits
 from bus.client import Client
 from bus.errors import Invalid
 from bus.request import job_spec
-from cli import slots
+from cli import dry, slots
 from cli.lines import line
 from cli.numbers import Seconds, Whole
 from cli.options import with_client
@@ -100,6 +100,7 @@ def _metadata(_ctx: click.Context, _param: click.Parameter, pairs: tuple[str, ..
     help="Carried along. May be repeated.",
 )
 @click.option("--wait", is_flag=True, help="Until it has ended; its success is the exit status.")
+@dry.DRY_RUN
 @with_client
 def submit(
     client: Client,
@@ -112,6 +113,7 @@ def submit(
     expect_duration: float | None,
     no_verify: bool,
     wait: bool,
+    dry_run: bool,
     as_json: bool,
     **fields: Any,
 ) -> None:
@@ -144,7 +146,13 @@ def submit(
         if name not in options:
             raise
         raise click.BadParameter(refusal.message, param_hint=f"--{name.replace('_', '-')}") from None
-    result = client.submit(absolute(checked))
+    result = client.submit(absolute(checked), dry_run=dry_run)
+    if dry_run:
+        if as_json:
+            print_json(result)
+        else:
+            say(dry.submit(result))
+        return
     job = result.job
     if not as_json:
         say(line(job) if is_terminal() else job.id)

@@ -28,6 +28,8 @@ CLIENTS: dict[str, list[str]] = {
     "slots": ["cpu=2"],
     "list": [],
     "show": [NOBODY],
+    "why": [NOBODY],
+    "session": ["dailies"],
     "log": [NOBODY],
     "tail": ["--no-follow"],
     "audit": [],

@@ -10,9 +10,11 @@ from bus import messages as m
 from bus.errors import Forbidden
 
 MAY: dict[auth.Role, set[str]] = {
-    "viewer": {"get", "list", "events", "log", "audit", "status"},
+    "viewer": {"get", "why", "list", "session", "events", "log", "audit", "status"},
     "operator": {
         "get",
+        "why",
+        "session",
         "list",
         "events",
         "log",

@@ -43,6 +43,8 @@ EVERY_COMMAND: list[m.Command] = [
     m.Resume(id="i"),
     m.Shutdown(id="j", mode="drain"),
     m.LogLevel(id="l", level="warning"),
+    m.Why(id="w", job_id="j"),
+    m.Session(id="n", session="dailies"),
     m.SetSlots(id="s", slots={"cpu": 4, "nvenc": 0}),
     m.Pause(id="p", job_id="j", release=True),
     m.Unpause(id="u", job_id="j"),

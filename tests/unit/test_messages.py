@@ -12,11 +12,13 @@ from bus import messages as m
 COMMON = {"v", "id", "wait"}
 
 COMMANDS: dict[str, set[str]] = {
-    "submit": {"job"},
-    "cancel": {"job_id", "reason", "notes"},
-    "delete": {"job_id", "force", "keep_files"},
-    "boost": {"job_id", "priority", "by", "front"},
-    "retry": {"job_id"},
+    "submit": {"job", "dry_run"},
+    "cancel": {"job_id", "reason", "notes", "dry_run"},
+    "delete": {"job_id", "force", "keep_files", "dry_run"},
+    "boost": {"job_id", "priority", "by", "front", "dry_run"},
+    "retry": {"job_id", "dry_run"},
+    "why": {"job_id"},
+    "session": {"session"},
     "get": {"job_id"},
     "list": {"status", "session", "limit", "cursor", "order"},
     "events": {"since", "job_id", "limit"},
