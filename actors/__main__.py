@@ -11,6 +11,7 @@ from actors import logs
 from actors.config import Config, ConfigError, load
 from actors.daemon import EXIT_FAILED, CannotStart, Daemon, block_signals, collect_seldom, raise_descriptors
 from actors.ffmpeg.binary import FFmpegMissing
+from actors.ffmpeg.wrapper import NoWrapper
 from actors.jobs.database import StoreError
 from bus.address import endpoints
 from bus.errors import BadAddress
@@ -108,7 +109,7 @@ def serve(settings: Config) -> int:
         if daemon.is_stuck:
             logs.close()
             os._exit(status)
-    except (CannotStart, FFmpegMissing, StoreError, BadAddress) as error:
+    except (CannotStart, FFmpegMissing, NoWrapper, StoreError, BadAddress) as error:
         is_for_people = settings.log_format == "console"
         if not is_for_people or settings.log_file is not None:
             log.error("daemon_failed", error=str(error))

@@ -7,31 +7,41 @@ touches a path of a job. What was found goes on with the command, and the Queue 
 from collections.abc import Sequence
 
 from actors.base import ADMISSION, QUEUE, BusActor
+from actors.ffmpeg.formats import Formats
 from actors.jobs import admit
-from actors.jobs.model import Output
+from actors.jobs.admit import Admitted
 from bus import messages as m
 from bus.errors import CommandRefused, Internal
-from bus.hub import Hub, Request, refusal_body
+from bus.hub import Hub, Request, refusal_body, result_body
 
 
 class Admission(BusActor):
     """See the module. Runs in a thread of its own, which may block on a slow disk without harm to others."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, formats: Formats) -> None:
         super().__init__(hub, ADMISSION)
+        self._formats = formats
 
     def receive(self, messages: Sequence[Request]) -> None:
         """Look, and hand on, in the order in which they came."""
         for request in messages:
+            if isinstance(request.command, m.Formats):
+                result = m.FormatsResult(self._formats.views())
+                self.outbox.reply(request.envelope, result_body(request.command.id, result))
+                continue
             looked = request._replace(prepared=self._look(request))
             for refused, why in self.hub.hand_over(QUEUE, looked):
                 self.outbox.reply(refused.envelope, refusal_body(refused.command.id, why))
 
-    def _look(self, request: Request) -> list[Output] | CommandRefused:
-        """The outputs of a job that may be taken, or why it may not."""
-        assert isinstance(request.command, m.Submit), "no other command is routed here"
+    def _look(self, request: Request) -> Admitted | CommandRefused:
+        """A job that may be taken, or why it may not."""
+        assert isinstance(request.command, m.Submit), "no other command comes so far"
         try:
-            return admit.admit(request.command.job)
+            expanded = self._formats.expand(request.command.job)
+            try:
+                return Admitted(expanded.spec, admit.admit(expanded.spec))
+            except CommandRefused as refusal:
+                return expanded.refusal(refusal)
         except CommandRefused as refusal:
             return refusal
         except Exception as error:  # one job's defect is no other job's trouble

@@ -11,13 +11,15 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from actors.ffmpeg.formats import Format
+from actors.ffmpeg.wrapper import SIZES, Children
 from actors.jobs.ledger import DEFAULT_RETRY_SECONDS
 from actors.jobs.waits import LONGEST_SECONDS
 from actors.log_sinks import is_journal
 from bus.address import default_address
 from bus.auth import Role
 from bus.limits import CPU, MAX_RESOURCES, MAX_SLOTS
-from bus.spec import ResourceName
+from bus.spec import FormatName, ResourceName
 
 ENVIRONMENT_PREFIX = "RUSHES_"
 
@@ -79,12 +81,14 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     min_free: Bytes = DEFAULT_MIN_FREE
     retention: Retention = Retention()
     backup: Backup = Backup()
+    formats: dict[FormatName, Format] = {}
+    children: Children = Children()
     default_role: Role = "admin"
     roles: dict[str, Role] = {}
 
 
 NAMES = Config.__struct_fields__
-FROM_ENVIRONMENT = frozenset(NAMES) - {"roles", "retention", "backup"}
+FROM_ENVIRONMENT = frozenset(NAMES) - {"roles", "retention", "backup", "formats", "children"}
 
 
 def load(given: Mapping[str, Any], file: Path | None = None, environ: Mapping[str, str] = os.environ) -> Config:
@@ -113,6 +117,9 @@ def load(given: Mapping[str, Any], file: Path | None = None, environ: Mapping[st
     _read_sizes(raw, "min_free")
     if isinstance(raw.get("retention"), dict):
         _read_sizes(raw["retention"], "max_bytes")
+    if isinstance(raw.get("children"), dict) and isinstance(raw["children"].get("limits"), dict):
+        for name in SIZES:
+            _read_sizes(raw["children"]["limits"], name)
     try:
         config = msgspec.convert(raw, Config, strict=False)
     except msgspec.ValidationError as error:

@@ -20,7 +20,8 @@ from actors.admission import Admission
 from actors.archive import Archive
 from actors.base import ADMISSION, ARCHIVE, JANITOR, QUEUE, SUPERVISOR, WATCHDOG, WORK_FOLDER
 from actors.config import Config
-from actors.ffmpeg import binary
+from actors.ffmpeg import binary, formats
+from actors.ffmpeg.wrapper import wrapper
 from actors.janitor import Janitor, JanitorSettings
 from actors.job_queue import Queue, QueueSettings
 from actors.jobs.database import CHECK_SECONDS
@@ -37,7 +38,7 @@ from actors.supervisor import Supervisor
 from actors.watcher import Watcher
 from bus.auth import Guard, user_name
 from bus.hub import Hub
-from bus.messages import AnyCommand, Audit, Backup, Events, Get, List, Log, Session, Submit
+from bus.messages import AnyCommand, Audit, Backup, Events, Formats, Get, List, Log, Session, Submit
 
 EXIT_OK, EXIT_FAILED = 0, 1
 
@@ -92,7 +93,7 @@ class CannotStart(Exception):
 
 def route(command: AnyCommand) -> str:
     """Which actor's work a command is. A `get` that waits needs the turn that ends the job: the Queue's."""
-    if isinstance(command, Submit):
+    if isinstance(command, (Submit, Formats)):
         return ADMISSION
     if isinstance(command, Get):
         return QUEUE if command.wait else ARCHIVE
@@ -126,6 +127,7 @@ class Daemon:
     Raises:
         CannotStart: the data folder is in use or unusable.
         FFmpegMissing: there is no FFmpeg that runs.
+        NoWrapper: it cannot be run as is configured.
         StoreError: the store cannot be opened.
         BadAddress: the bus cannot be bound.
 
@@ -139,8 +141,11 @@ class Daemon:
         self._started = (timestamp(), time.monotonic())
         self._lock = claim(Path(config.data))
         data = Path(config.data).resolve()  # as /proc shows it
-        ffmpeg = binary.find(config.ffmpeg)
+        ffmpeg = binary.find(config.ffmpeg)._replace(wrapper=wrapper(config.children))
         self._log.info("ffmpeg_found", path=ffmpeg.path, version=ffmpeg.version)
+        self._formats = formats.Formats(config.formats, ffmpeg, data / WORK_FOLDER)
+        if (wrong := self._formats.wrong()) is not None:
+            raise CannotStart(wrong)
         store = open_store(data, CHECK_SECONDS)  # one that cannot be used is told of here
         store.close()
         guard = Guard(config.roles, config.default_role)
@@ -176,7 +181,7 @@ class Daemon:
         return Archive.start(self._hub, self._queue_settings.data, self._render_settings.work)
 
     def _start_admission(self) -> pykka.ActorRef[Any]:
-        return Admission.start(self._hub)
+        return Admission.start(self._hub, self._formats)
 
     def _start_janitor(self) -> pykka.ActorRef[Any]:
         return Janitor.start(self._hub, self._watcher, self._janitor_settings)

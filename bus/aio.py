@@ -237,6 +237,10 @@ class AsyncClient:
             if cursor is None:
                 return
 
+    async def formats(self) -> m.FormatsResult:
+        """The output presets, each tried with the daemon's FFmpeg."""
+        return await self.call(m.Formats(id=new_id()), m.FormatsResult)
+
     async def events_page(self, since: int = 0, *, job_id: str | None = None, limit: int = 1000) -> m.EventsResult:
         """A page of durable events; `events` follows them."""
         return await self.call(m.Events(id=new_id(), since=since, job_id=job_id, limit=limit), m.EventsResult)

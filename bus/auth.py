@@ -9,7 +9,7 @@ from bus.errors import Forbidden
 
 Role = Literal["viewer", "operator", "admin"]
 
-READS = frozenset({"get", "why", "list", "session", "events", "log", "audit", "status"})
+READS = frozenset({"get", "why", "list", "session", "formats", "events", "log", "audit", "status"})
 OPERATES = READS | {"submit", "cancel", "delete", "boost", "retry", "pause", "unpause"}
 ALLOWED: dict[Role, frozenset[str]] = {
     "viewer": READS,

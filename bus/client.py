@@ -227,6 +227,10 @@ class Client:
             if cursor is None:
                 return
 
+    def formats(self) -> m.FormatsResult:
+        """The output presets, each tried with the daemon's FFmpeg."""
+        return self.call(m.Formats(id=new_id()), m.FormatsResult)
+
     def events_page(self, since: int = 0, *, job_id: str | None = None, limit: int = 1000) -> m.EventsResult:
         """A page of durable events; `events` follows them."""
         return self.call(m.Events(id=new_id(), since=since, job_id=job_id, limit=limit), m.EventsResult)

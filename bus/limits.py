@@ -50,6 +50,9 @@ MAX_REASON_CHARS = 100
 MAX_NOTES_CHARS = 500
 """The `notes` of a cancel: a few sentences."""
 
+MAX_FORMAT_CHARS = 64
+"""The name of a preset."""
+
 CPU = "cpu"
 """The resource of which a job takes one that does not say what it takes."""
 

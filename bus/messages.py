@@ -21,6 +21,8 @@ from bus.results import EstimateView as EstimateView
 from bus.results import EventsResult as EventsResult
 from bus.results import FailedRemoval as FailedRemoval
 from bus.results import FilesView as FilesView
+from bus.results import FormatsResult as FormatsResult
+from bus.results import FormatView as FormatView
 from bus.results import JobResult as JobResult
 from bus.results import ListResult as ListResult
 from bus.results import LogLevelName as LogLevelName
@@ -189,6 +191,10 @@ class List(Command, frozen=True, kw_only=True, tag="list"):
     order: Literal["newest", "oldest", "queue"] = "newest"
 
 
+class Formats(Command, frozen=True, kw_only=True, tag="formats"):
+    """The output presets, each tried with the daemon's FFmpeg."""
+
+
 class Events(Command, frozen=True, kw_only=True, tag="events"):
     """A page of durable events after `since`."""
 
@@ -220,14 +226,14 @@ class Status(Command, frozen=True, kw_only=True, tag="status"):
 
 AnyCommand = (
     Submit | Cancel | Delete | Boost | Retry | Pause | Unpause | Drain | Resume | Shutdown | SetSlots | LogLevel
-    | Backup | Get | Why | List | Session | Events | Log | Audit | Status
+    | Backup | Get | Why | List | Session | Formats | Events | Log | Audit | Status
 )  # fmt: skip
 
 COMMANDS: dict[str, type[Command]] = {
     str(kind.__struct_config__.tag): kind
     for kind in (
         Submit, Cancel, Delete, Boost, Retry, Pause, Unpause, Drain, Resume, Shutdown, SetSlots, LogLevel, Backup,
-        Get, Why, List, Session, Events, Log, Audit, Status,
+        Get, Why, List, Session, Formats, Events, Log, Audit, Status,
     )
 }  # fmt: skip
 

@@ -123,6 +123,23 @@ class WhyResult(Struct, frozen=True, kw_only=True):
     estimate: EstimateView | None
 
 
+class FormatView(Struct, frozen=True, kw_only=True):
+    """An output preset. `error`: why this machine's FFmpeg does not take it, nil where it does."""
+
+    name: str
+    extension: str
+    args: list[str]
+    inputs: list[str]
+    built_in: bool
+    error: str | None
+
+
+class FormatsResult(Struct, frozen=True):
+    """Of `formats`."""
+
+    formats: list[FormatView]
+
+
 class SessionResult(Struct, frozen=True, kw_only=True):
     """Of `session`: its jobs as one. `finished_at` is nil while any is queued or runs."""
 

@@ -13,6 +13,7 @@ Priority = Annotated[int, Meta(ge=limits.MIN_PRIORITY, le=limits.MAX_PRIORITY)]
 Seconds = Annotated[float, Meta(gt=0, le=limits.MAX_SECONDS)]
 ResourceName = Annotated[str, Meta(pattern=rf"^[a-z][a-z0-9_-]{{0,{limits.MAX_RESOURCE_CHARS - 1}}}$")]
 Resources = dict[ResourceName, Annotated[int, Meta(ge=1, le=limits.MAX_SLOTS)]]
+FormatName = Annotated[str, Meta(min_length=1, max_length=limits.MAX_FORMAT_CHARS)]
 Verify = Literal["full", "none"]
 MetadataText = Annotated[str, Meta(max_length=limits.MAX_METADATA_CHARS)]
 
@@ -40,7 +41,8 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     """One FFmpeg run and the one file it makes: `args` stand before the file.
 
     `expect_duration` (seconds) is what the output must be as long as; without it Rushes derives it where it can.
-    `verify` `none`: what FFmpeg leaves with status 0 is taken as it is.
+    `verify` `none`: what FFmpeg leaves with status 0 is taken as it is. `format`: a preset of the daemon's, or several,
+    of which each makes an output.
     """
 
     path: PathText
@@ -49,6 +51,9 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     inputs: Inputs | None = None
     expect_duration: Seconds | None = None
     verify: Verify = "full"
+    format: FormatName | Annotated[tuple[FormatName, ...], Meta(min_length=1, max_length=limits.MAX_OUTPUTS)] | None = (
+        None
+    )
 
 
 class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

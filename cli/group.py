@@ -31,6 +31,7 @@ SECTIONS = {
         "why": "What a job waits for, or what it came to",
         "session": "The jobs of a session as one",
         "log, tail": "What FFmpeg said; events, as they happen",
+        "formats": "Output presets that a job can name",
         "status, audit": "The daemon itself; who changed what",
     },
     "Daemon": {

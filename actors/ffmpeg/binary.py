@@ -22,6 +22,8 @@ class FFmpeg(NamedTuple):
 
     path: str
     version: str
+    wrapper: tuple[str, ...] = ()
+    """What stands before it where it encodes."""
 
     @property
     def has_stats_period(self) -> bool:

@@ -71,7 +71,7 @@ def argv(ffmpeg: FFmpeg, spec: m.JobSpec, index: int, partial: str, progress: st
 
     `-nostats` keeps FFmpeg's own progress line out of the log; `-y` is safe because `partial` is ours alone.
     """
-    command = [ffmpeg.path, "-hide_banner", "-nostats", "-y", "-progress", f"file:{progress}"]
+    command = [*ffmpeg.wrapper, ffmpeg.path, "-hide_banner", "-nostats", "-y", "-progress", f"file:{progress}"]
     if ffmpeg.has_stats_period:
         command += ["-stats_period", STATS_PERIOD]
     for source in spec.inputs_of(index):

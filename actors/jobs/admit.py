@@ -50,6 +50,13 @@ class _Sources(NamedTuple):
     patterns: set[str]
 
 
+class Admitted(NamedTuple):
+    """A job that may be taken: its spec in FFmpeg's own words, and its outputs."""
+
+    spec: m.JobSpec
+    outputs: list[Output]
+
+
 def admit(spec: m.JobSpec) -> list[Output]:
     """The outputs of a job that may be taken, so far as the spec and the file system tell.
 

@@ -11,8 +11,9 @@ import msgspec
 from actors import logs
 from actors.base import JANITOR, SUPERVISOR, render_address
 from actors.jobs import admit
+from actors.jobs.admit import Admitted
 from actors.jobs.ledger import DRAINING, FRONT_RANK, SLOTS
-from actors.jobs.model import CancelWish, Deleting, Job, Output
+from actors.jobs.model import CancelWish, Deleting, Job
 from actors.jobs.slots import shape_of, with_setting
 from actors.jobs.states import CANCEL, RETRY, can_retry, describe, is_active
 from actors.jobs.turn import NOBODY, Cause, Turn
@@ -38,9 +39,9 @@ def refuse(turn: Turn, job: Job, wish: str) -> Conflict:
     return Conflict(f"the job {describe(job.status)}; {wish}", {"job": turn.view(job)})
 
 
-def submit(turn: Turn, command: m.Submit, cause: Cause, outputs: list[Output]) -> m.JobResult:
-    """A new job at the end of its priority; `outputs` are those that the Admission actor found good."""
-    spec = command.job
+def submit(turn: Turn, job: Admitted, cause: Cause) -> m.JobResult:
+    """A new job at the end of its priority, which the Admission actor found good."""
+    spec, outputs = job
     check_resources(spec, turn.ledger.slots)
 
     def holder(target: str) -> m.JobView | None:
@@ -50,17 +51,17 @@ def submit(turn: Turn, command: m.Submit, cause: Cause, outputs: list[Output]) -
     admit.check_not_taken(outputs, holder)
     turn.ledger.number += 1
     number = turn.ledger.number
-    job = Job(
+    new = Job(
         number=number, id=next(turn.ledger.ids), priority=spec.priority, rank=number, name=spec.name,
         session=spec.session, spec_json=msgspec.json.encode(spec), submitted_by=cause.by or "", created_at=turn.now,
         shape=shape_of(spec.resources), outputs=outputs,
     )  # fmt: skip
-    job.__dict__["spec"] = spec  # the cached property, which would decode it again
-    turn.count(job, 1)
-    data = {"name": job.name, "priority": job.priority, "outputs": [output.path for output in outputs]}
-    turn.event("job.submitted", data, job=job, cause=cause)
-    turn.store.add(job)
-    return m.JobResult(turn.view(job, turn.ledger.last_position(job.priority)))
+    new.__dict__["spec"] = spec  # the cached property, which would decode it again
+    turn.count(new, 1)
+    data = {"name": new.name, "priority": new.priority, "outputs": [output.path for output in outputs]}
+    turn.event("job.submitted", data, job=new, cause=cause)
+    turn.store.add(new)
+    return m.JobResult(turn.view(new, turn.ledger.last_position(new.priority)))
 
 
 def check_resources(spec: m.JobSpec, slots: Mapping[str, int]) -> None:

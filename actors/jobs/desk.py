@@ -237,7 +237,7 @@ def carry_out(turn: Turn, request: Request) -> Any:
         return HANDLERS[type(command)](turn, command, cause)
     if isinstance(request.prepared, CommandRefused):
         raise request.prepared
-    return changes.submit(turn, command, cause, request.prepared)
+    return changes.submit(turn, request.prepared, cause)
 
 
 def _final(request: Request, job_id: str, job: Job | None, changed: bool, turn: Turn) -> Any:

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 from msgspec.structs import replace
 
 from actors.catalogue import CATALOGUE
+from actors.jobs.admit import Admitted
 from actors.jobs.ledger import Ledger
 from actors.jobs.model import Job, Live, timestamp, view
 from actors.jobs.records import AuditRow, CommandRecord, CommandRow, EventRow
@@ -205,8 +206,8 @@ class Turn:
         targets: list[str] = []
         for request in requests:
             asked[request.by].append(request.command.id)
-            if isinstance(request.prepared, list):
-                targets += [output.target for output in request.prepared]
+            if isinstance(request.prepared, Admitted):
+                targets += [output.target for output in request.prepared.outputs]
         self.store.find_takers(targets)
         for by, ids in asked.items():
             for command_id, record in self.store.commands(by, ids).items():

@@ -65,6 +65,7 @@ def _metadata(_ctx: click.Context, _param: click.Parameter, pairs: tuple[str, ..
     help="What stands before an input's -i, in one string; the n-th is for the n-th input.",
 )
 @click.option("--spec", type=click.File("rb"), metavar="FILE", help="The job as JSON instead; - is stdin.")
+@click.option("--format", "formats", metavar="NAME,...", help="A preset, or several: one output each (rushes formats).")
 @click.option("--name", help="What people call the job.")
 @click.option("--session", help="Groups jobs.")
 @click.option(
@@ -110,6 +111,7 @@ def submit(
     input_args: tuple[str, ...],
     output_args: list[str],
     spec: BinaryIO | None,
+    formats: str | None,
     expect_duration: float | None,
     no_verify: bool,
     wait: bool,
@@ -128,12 +130,15 @@ def submit(
       rushes submit in.mov out.mp4 -- -c:v libx264 -crf 23
       rushes submit --input-args "-ss 10 -t 5" in.mov cut.mp4 --wait
       rushes submit --input-args "-f lavfi" testsrc2=d=10 bars.mp4
+      rushes submit in.mov clip --format full_16_9,thumbnail
       id=$(rushes submit --spec job.json)
     """
     if spec is None:
         raw = from_paths(paths, input_args, output_args)
         raw["outputs"][0] |= {"expect_duration": expect_duration, "verify": "none" if no_verify else "full"}
-    elif paths or input_args or output_args or expect_duration or no_verify:
+        if formats is not None:
+            raw["outputs"][0]["format"] = formats.split(",") if "," in formats else formats
+    elif paths or input_args or output_args or expect_duration or no_verify or formats:
         raise click.UsageError("--spec says which files and arguments, and how each output is proved; give no others")
     else:
         raw = from_file(spec)

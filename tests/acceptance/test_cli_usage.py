@@ -33,6 +33,7 @@ CLIENTS: dict[str, list[str]] = {
     "log": [NOBODY],
     "tail": ["--no-follow"],
     "audit": [],
+    "formats": [],
     "status": [],
     "drain": [],
     "resume": [],

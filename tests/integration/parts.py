@@ -14,6 +14,7 @@ from actors.base import ARCHIVE, JANITOR, QUEUE, SUPERVISOR, render_address
 from actors.daemon import route
 from actors.job_queue import Queue, QueueSettings
 from actors.jobs import admit
+from actors.jobs.admit import Admitted
 from actors.jobs.database import FILE_NAME, connect
 from actors.jobs.ledger import Settings
 from actors.jobs.model import FileIdentity, Job, timestamp
@@ -231,7 +232,7 @@ class Counter:
         if not isinstance(request.command, m.Submit):
             return request
         try:
-            return request._replace(prepared=admit.admit(request.command.job))
+            return request._replace(prepared=Admitted(request.command.job, admit.admit(request.command.job)))
         except CommandRefused as refusal:
             return request._replace(prepared=refusal)
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
 from actors.jobs import admit, changes, outcomes
+from actors.jobs.admit import Admitted
 from actors.jobs.ledger import Ledger, Settings
 from actors.jobs.store import Store
 from actors.jobs.turn import Cause, Turn
@@ -76,7 +77,7 @@ class QueueOrder(RuleBasedStateMachine):
     def submit(self, priority: int) -> str:
         number = len(self.numbers) + 1
         command = self.command(number, priority)
-        view = self.turn(lambda turn: changes.submit(turn, command, CAUSE, admit.admit(command.job))).job
+        view = self.turn(lambda turn: changes.submit(turn, Admitted(command.job, admit.admit(command.job)), CAUSE)).job
         self.numbers[view.id] = number
         self.model[view.id] = Place(priority, 0, number)
         assert view.position == self.expected.index(view.id) + 1
@@ -180,7 +181,7 @@ class QueueOrder(RuleBasedStateMachine):
 
         def dies(turn: Turn) -> None:
             command = self.command(len(self.numbers) + 1, priority)
-            changes.submit(turn, command, CAUSE, admit.admit(command.job))
+            changes.submit(turn, Admitted(command.job, admit.admit(command.job)), CAUSE)
             turn.write()
             raise Death
 

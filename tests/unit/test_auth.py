@@ -10,11 +10,12 @@ from bus import messages as m
 from bus.errors import Forbidden
 
 MAY: dict[auth.Role, set[str]] = {
-    "viewer": {"get", "why", "list", "session", "events", "log", "audit", "status"},
+    "viewer": {"get", "why", "list", "session", "formats", "events", "log", "audit", "status"},
     "operator": {
         "get",
         "why",
         "session",
+        "formats",
         "list",
         "events",
         "log",

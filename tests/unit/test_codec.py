@@ -43,6 +43,7 @@ EVERY_COMMAND: list[m.Command] = [
     m.Resume(id="i"),
     m.Shutdown(id="j", mode="drain"),
     m.LogLevel(id="l", level="warning"),
+    m.Formats(id="f"),
     m.Why(id="w", job_id="j"),
     m.Session(id="n", session="dailies"),
     m.SetSlots(id="s", slots={"cpu": 4, "nvenc": 0}),

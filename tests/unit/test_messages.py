@@ -18,6 +18,7 @@ COMMANDS: dict[str, set[str]] = {
     "boost": {"job_id", "priority", "by", "front", "dry_run"},
     "retry": {"job_id", "dry_run"},
     "why": {"job_id"},
+    "formats": set(),
     "session": {"session"},
     "get": {"job_id"},
     "list": {"status", "session", "limit", "cursor", "order"},

@@ -1,0 +1,180 @@
+"""Output presets: arguments, further inputs and a suffix that a job gets by naming a format."""
+
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from actors.ffmpeg import arguments
+from actors.ffmpeg.binary import FFmpeg
+from actors.ffmpeg.command import suffix_of
+from bus import messages as m
+from bus.errors import CommandRefused, Invalid
+from bus.limits import MAX_OUTPUTS
+from bus.spec import Args, Input
+
+TRIAL_SECONDS = 60
+"""For a tenth of a second of picture and sound, which takes a quarter of one; a hardware encoder may wake up slowly."""
+
+SOURCE = "testsrc=duration=0.1:size=320x180:rate=25[out0];sine=duration=0.1[out1]"
+"""What a format is tried with: one input of picture and sound, as most jobs have one."""
+
+PLACE = re.compile(r"job\.outputs\[(\d+)\]")
+
+
+class Format(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A preset. `args` stand before those of the output, `inputs` after the job's, `extension` after a bare path."""
+
+    args: Args
+    extension: Annotated[str, Meta(pattern=r"^\.[A-Za-z0-9]{1,16}$")] = ".mp4"
+    inputs: Annotated[tuple[Input, ...], Meta(max_length=8)] = ()
+
+
+def _video(shape: str) -> tuple[str, ...]:
+    return (
+        *("-vf", f"{shape},setsar=1", "-c:v", "libx264", "-preset", "medium", "-crf", "20", "-pix_fmt", "yuv420p"),
+        *("-c:a", "aac", "-b:a", "192k", "-movflags", "+faststart"),
+    )
+
+
+BUILT_IN: Mapping[str, Format] = {
+    "full_16_9": Format(
+        args=_video("scale=1920:1080:force_original_aspect_ratio=decrease,pad=1920:1080:(ow-iw)/2:(oh-ih)/2")
+    ),
+    "short_9_16": Format(args=_video("scale=1080:1920:force_original_aspect_ratio=increase,crop=1080:1920")),
+    "clip_1_1": Format(args=_video("scale=1080:1080:force_original_aspect_ratio=increase,crop=1080:1080")),
+    "thumbnail": Format(
+        args=("-vf", "thumbnail,scale=640:-2", "-frames:v", "1", "-an", "-c:v", "mjpeg", "-q:v", "3"),
+        extension=".jpg",
+    ),
+}
+"""The whole picture with bars, its middle upright, its middle square, and one telling frame."""
+
+
+class Expanded(NamedTuple):
+    """A spec in which each output stands by itself, and which of the outputs that were asked for each comes from."""
+
+    spec: m.JobSpec
+    origins: list[int]
+
+    def refusal(self, refused: CommandRefused) -> CommandRefused:
+        """A refusal that names the output as it was asked for."""
+        path = refused.details.get("path")
+        if isinstance(path, str):
+            refused.details["path"] = PLACE.sub(lambda at: f"job.outputs[{self.origins[int(at[1])]}]", path)
+        return refused
+
+
+class Formats:
+    """All there are. Used by one thread after the other: the main thread's at the start, then Admission's."""
+
+    def __init__(self, own: Mapping[str, Format], ffmpeg: FFmpeg, work: Path) -> None:
+        self._own = own
+        self._all = {**BUILT_IN, **own}
+        self._ffmpeg = ffmpeg
+        self._work = work
+        self._errors: dict[str, str | None] = {}
+
+    def wrong(self) -> str | None:
+        """What is wrong with one of the configuration's own; None where FFmpeg takes them all."""
+        for name in self._own:
+            error = self.error(name)
+            if error is not None:
+                return f"format {name} of the configuration cannot be used: {error}"
+        return None
+
+    def error(self, name: str) -> str | None:
+        """Why FFmpeg does not take a format, found out once; None where it does."""
+        if name not in self._errors:
+            self._errors[name] = self._try(self._all[name])
+        return self._errors[name]
+
+    def views(self) -> list[m.FormatView]:
+        """All of them, each tried."""
+        return [
+            m.FormatView(
+                name=name, extension=one.extension, args=list(one.args), inputs=[source.path for source in one.inputs],
+                built_in=name not in self._own, error=self.error(name),
+            )
+            for name, one in self._all.items()
+        ]  # fmt: skip
+
+    def expand(self, spec: m.JobSpec) -> Expanded:
+        """The spec with each format in the words of FFmpeg. Raises `Invalid`."""
+        if all(output.format is None for output in spec.outputs):
+            return Expanded(spec, list(range(len(spec.outputs))))
+        outputs: list[m.Output] = []
+        origins: list[int] = []
+        for index, output in enumerate(spec.outputs):
+            for found in self._outputs(spec, index, output):
+                outputs.append(found)
+                origins.append(index)
+        if len(outputs) > MAX_OUTPUTS:
+            raise Invalid.at(
+                "job.outputs", f"with their formats these are {len(outputs)} outputs; {MAX_OUTPUTS} may be"
+            )
+        return Expanded(replace(spec, outputs=tuple(outputs)), origins)
+
+    def _outputs(self, spec: m.JobSpec, index: int, output: m.Output) -> Iterator[m.Output]:
+        if output.format is None:
+            yield output
+            return
+        several = not isinstance(output.format, str)
+        for name in (output.format,) if isinstance(output.format, str) else output.format:
+            preset = self._all.get(name)
+            at = f"job.outputs[{index}].format"
+            if preset is None:
+                raise Invalid.at(at, f"there is no format {name!r}; there are: {', '.join(self._all)}")
+            error = self.error(name)
+            if error is not None:
+                raise Invalid.at(at, f"format {name} cannot be used on this machine: {error}")
+            path = output.path
+            if several:
+                path += f".{name}{preset.extension}"
+            elif not suffix_of(Path(path).name):
+                path += preset.extension
+            inputs = (*(output.inputs or spec.inputs), *preset.inputs) if preset.inputs else output.inputs
+            yield replace(
+                output, path=path, args=(*preset.args, *output.args), format=name, inputs=inputs,
+                name=output.name or (name if several else None),
+            )  # fmt: skip
+
+    def _try(self, preset: Format) -> str | None:
+        """Why FFmpeg does not make a file of it; None where it does."""
+        try:
+            arguments.check(preset.args, of_output=True)
+        except arguments.Refused as refused:
+            return f"args[{refused.place}]: {refused}"
+        more = [word for source in preset.inputs for word in (*source.args, "-i", source.path)]
+        with tempfile.TemporaryDirectory(dir=self._work, prefix="format-") as folder:
+            target = Path(folder) / f"trial{preset.extension}"
+            command = [
+                self._ffmpeg.path,
+                "-hide_banner",
+                "-nostdin",
+                "-v",
+                "error",
+                "-f",
+                "lavfi",
+                "-i",
+                SOURCE,
+                *more,
+                *preset.args,
+            ]
+            try:
+                done = subprocess.run(  # noqa: S603 # the operator's own arguments, without a shell
+                    [*command, "-t", "0.1", str(target)],
+                    capture_output=True, text=True, errors="replace", timeout=TRIAL_SECONDS, check=False,
+                    stdin=subprocess.DEVNULL,
+                )  # fmt: skip
+            except (OSError, subprocess.TimeoutExpired) as error:
+                return str(error)
+            if done.returncode == 0 and target.exists() and target.stat().st_size:
+                return None
+        said = done.stderr.strip().splitlines()
+        return said[0] if said else f"FFmpeg ended with {done.returncode} and made nothing"
