@@ -215,18 +215,31 @@ def remove_files(files: Sequence[tuple[str, FileIdentity]], *, dry_run: bool = F
     removal = Removal([], [], [])
     for path, identity in files:
         try:
-            if file_identity(Path(path).lstat()) != identity:
+            if remove_if_same(Path(path), identity, dry_run=dry_run):
+                removal.removed.append(path)
+            else:
                 why = "it is no longer the file that this job made; left alone"
                 removal.failed.append(FailedRemoval(path, why))
-                continue
-            if not dry_run:
-                Path(path).unlink()
-            removal.removed.append(path)
         except FileNotFoundError:
             removal.missing.append(path)
         except OSError as error:
             removal.failed.append(FailedRemoval(path, error.strerror or str(error)))
     return removal
+
+
+def remove_if_same(path: Path, identity: FileIdentity, *, dry_run: bool) -> bool:
+    """Remove a file if it is still the one that was made; False where it is another.
+
+    Raises:
+        FileNotFoundError: nothing is there.
+        OSError: the system does not let it.
+
+    """
+    if file_identity(path.lstat()) != identity:
+        return False
+    if not dry_run:
+        path.unlink()
+    return True
 
 
 def _would_remove(order: LookAtFiles) -> bytes:
