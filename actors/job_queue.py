@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from actors import logs
 from actors.base import ARCHIVE, JANITOR, QUEUE, SUPERVISOR, WATCHDOG, WORK_FOLDER, BusActor
-from actors.jobs import changes, dispatch, outcomes, reads, retention, trial, waits, why
+from actors.jobs import changes, dispatch, outcomes, pauses, reads, retention, trial, waits, why
 from actors.jobs.database import StoreError, StoreFailing, StoreFull, StoreUnavailable, StoreUnusable
-from actors.jobs.desk import Desk, Held
+from actors.jobs.desk import ENDING, Desk, Held
 from actors.jobs.keeper import Keeper
 from actors.jobs.ledger import Ledger, Settings
 from actors.jobs.reads import About
@@ -271,7 +271,11 @@ class Queue(BusActor):
 
     def _dispatch(self, turn: Turn) -> None:
         """Start what there are slots for."""
-        if not (self._ledger.draining or self._ledger.stopping or self._keeper.is_full):
+        ledger = self._ledger
+        if self._keeper.is_full or ledger.stopping in ENDING:
+            return
+        pauses.go_on_where_there_are_slots(turn)
+        if not (ledger.draining or ledger.stopping):
             dispatch.fill(turn, self._work)
 
     def _is_done(self) -> bool:

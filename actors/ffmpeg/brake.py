@@ -38,9 +38,10 @@ class Brake:
         os.kill(child.pid, signal.SIGCONT)
 
     def release(self, child: Child) -> None:
-        """Let the child go on."""
-        self._note(Held(self.seconds))
+        """Let the child go on. It is noted last: as long as the note says that it is held, this is done again."""
+        seconds = self.seconds
         child.signal(signal.SIGCONT)
+        self._note(Held(seconds))
 
     @property
     def is_on(self) -> bool:

@@ -88,7 +88,7 @@ def _cancel(turn: Turn, job: Job, reason: str, notes: str | None, cause: Cause) 
     if job.status == "queued":
         end_cancelled(turn, job)
         return
-    job.phase = "stopping"
+    turn.change(job, phase="stopping")
     turn.event("job.cancelling", {"reason": reason, "notes": notes}, job=job, cause=cause)
     turn.save(job)
     turn.mail(render_address(job.id), StopRender(run=job.runs, why="cancel"))
@@ -152,9 +152,7 @@ def boost(turn: Turn, command: m.Boost, cause: Cause) -> m.BoostResult:
         raise refuse(turn, job, "only a queued job can be boosted")
     was = job.priority
     priority, rank = _place(turn, job, command)
-    turn.count(job, -1)
-    job.priority, job.rank = priority, rank
-    turn.count(job, 1)
+    turn.change(job, priority=priority, rank=rank)
     data = {"priority": job.priority, "was": was, "front": command.front}
     turn.event("job.boosted", data, job=job, cause=cause)
     turn.store.save(job)
@@ -277,6 +275,6 @@ def stop_all(turn: Turn, *, hurry: bool = False) -> None:
     """Have every running child stopped. That is on disk before it is asked: its end is nobody else's doing."""
     for job_id in sorted(turn.ledger.running):
         job = find(turn, job_id)
-        job.phase = "stopping"
+        turn.change(job, phase="stopping")
         turn.store.save(job)
         turn.mail(render_address(job.id), StopRender(run=job.runs, why="stop", hurry=hurry))

@@ -8,7 +8,7 @@ the shapes, however long the queue is. All run in the Queue's thread.
 
 import heapq
 
-from actors.jobs import outcomes, pauses, waits
+from actors.jobs import outcomes, waits
 from actors.jobs.model import Job
 from actors.jobs.slots import fits, need_of
 from actors.jobs.turn import Turn
@@ -16,8 +16,7 @@ from actors.jobs.turn import Turn
 
 def fill(turn: Turn, work: str) -> None:
     """Start what may start now. `work` is the folder that every run needs for its notes."""
-    pauses.go_on_where_there_are_slots(turn)
-    free = turn.ledger.free()
+    free = turn.ledger.free_for_queue()
     if not turn.ledger.statuses["queued"] or work in turn.ledger.low_folders or not _any(free):
         return
     heads: list[tuple[int, int, str, Job]] = []

@@ -75,7 +75,7 @@ class Ledger:
     def copy(self) -> "Ledger":
         """One that can be changed without a trace; for a moment, for it shares what no command changes."""
         found = copy(self)
-        for name in ("statuses", "queued_at", "used", "running", "slots", "live"):
+        for name in ("statuses", "queued_at", "used", "running", "to_go_on", "slots", "live"):
             setattr(found, name, copy(getattr(self, name)))
         return found
 
@@ -91,6 +91,7 @@ class Ledger:
         self.queued_at = Counter(store.queued_by_priority())
         self.running: dict[str, str] = {}
         self.used: Counter[str] = Counter()
+        self.to_go_on: set[str] = set()
         for job in store.processing():
             self._run(job, 1)
         self.slots = in_force(self.settings.slots, store.meta(SLOTS))
@@ -113,13 +114,23 @@ class Ledger:
             self.running[job.id] = job.shape
         else:
             self.running.pop(job.id, None)
-        for name, count in () if job.gave_up_slots else need_of(job.shape).items():
-            self.used[name] += change * count
+        if not job.gave_up_slots:
+            for name, count in need_of(job.shape).items():
+                self.used[name] += change * count
+        elif job.paused is not None and job.paused.go_on is not None:
+            (self.to_go_on.add if change > 0 else self.to_go_on.discard)(job.id)
 
     def free(self) -> Counter[str]:
         """What is left of each resource: less than nothing where the slots became fewer than are taken."""
         free = Counter(self.slots)
         free.subtract(self.used)
+        return free
+
+    def free_for_queue(self) -> Counter[str]:
+        """The same without what jobs wait for that are to go on: these come before the queue."""
+        free = self.free()
+        for job_id in self.to_go_on:
+            free.subtract(need_of(self.running[job_id]))
         return free
 
     def last_position(self, priority: int) -> int:

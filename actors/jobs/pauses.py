@@ -5,7 +5,7 @@ told to go on. A running job keeps its slots, too, unless they were given up wit
 them again, before any job that is queued.
 """
 
-import msgspec
+from msgspec.structs import replace
 
 from actors.base import render_address
 from actors.jobs import changes
@@ -25,10 +25,11 @@ def pause(turn: Turn, command: m.Pause, cause: Cause) -> m.PauseResult:
     was = job.paused
     if was is not None and was.go_on is None and (was.released or not command.release):
         return m.PauseResult(turn.view(job), changed=False)
-    turn.count(job, -1)
-    held = Pause(by=cause.by or "", command_id=cause.command_id, at=turn.now, released=command.release)
-    job.paused = held if was is None else msgspec.structs.replace(was, released=command.release, go_on=None)
-    turn.count(job, 1)
+    if was is None:
+        held = Pause(by=cause.by or "", command_id=cause.command_id, at=turn.now, released=command.release)
+    else:
+        held = replace(was, released=was.released or command.release, go_on=None)
+    turn.change(job, paused=held)
     if job.status == "queued":
         _tell_paused(turn, job)
     elif job.phase != "paused":
@@ -40,9 +41,7 @@ def pause(turn: Turn, command: m.Pause, cause: Cause) -> m.PauseResult:
 def taken(turn: Turn, job: Job) -> None:
     """A Render holds its child, and the job is still to be paused."""
     if job.paused is not None and job.phase not in ("paused", "stopping"):
-        turn.count(job, -1)
-        job.phase = "paused"
-        turn.count(job, 1)
+        turn.change(job, phase="paused")
         _tell_paused(turn, job)
         turn.save(job)
 
@@ -62,7 +61,7 @@ def unpause(turn: Turn, command: m.Unpause, cause: Cause) -> m.PauseResult:
     if job.paused is None or job.paused.go_on is not None or job.phase == "stopping":
         return m.PauseResult(turn.view(job), changed=False)
     if job.gave_up_slots:
-        job.paused = msgspec.structs.replace(job.paused, go_on=(cause.by or "", cause.command_id))
+        turn.change(job, paused=replace(job.paused, go_on=(cause.by or "", cause.command_id)))
         turn.save(job)
     else:
         _go_on(turn, job, cause)
@@ -70,25 +69,24 @@ def unpause(turn: Turn, command: m.Unpause, cause: Cause) -> m.PauseResult:
 
 
 def go_on_where_there_are_slots(turn: Turn) -> None:
-    """Let jobs go on that gave up their slots and are to have them again, the first to be paused first.
-
-    The first that does not fit keeps those behind it waiting, and `dispatch` the queue.
-    """
-    waiting = [job for job in turn.store.waiting_to_go_on() if job.paused and job.paused.go_on]
-    for job in sorted(waiting, key=lambda job: job.paused.at if job.paused else ""):
+    """Let jobs go on that gave up their slots and are to have them again, in the order of their submission."""
+    free = turn.ledger.free()
+    for job_id in sorted(turn.ledger.to_go_on):
+        job = changes.find(turn, job_id)
         assert job.paused is not None
         assert job.paused.go_on is not None
-        if not fits(need_of(job.shape), turn.ledger.free()):
-            return
-        _go_on(turn, job, Cause(*job.paused.go_on))
+        need = need_of(job.shape)
+        has_room = fits(need, free)
+        free.subtract(need)  # one that does not fit keeps what it needs from those behind it
+        if has_room:
+            _go_on(turn, job, Cause(*job.paused.go_on))
 
 
 def _go_on(turn: Turn, job: Job, cause: Cause) -> None:
-    turn.count(job, -1)
-    job.paused = None
-    if job.phase == "paused":
-        job.phase = "rendering" if any(output.status == "rendering" for output in job.outputs) else "starting"
-    turn.count(job, 1)
+    phase = job.phase
+    if phase == "paused":
+        phase = "rendering" if any(output.status == "rendering" for output in job.outputs) else "starting"
+    turn.change(job, paused=None, phase=phase)
     turn.event("job.unpaused", {}, job=job, cause=cause)
     turn.log("job_unpaused", job_id=job.id, by=cause.by)
     turn.save(job)

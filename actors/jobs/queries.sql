@@ -29,9 +29,6 @@ SELECT * FROM jobs WHERE id = ?;
 -- name: jobs_processing
 SELECT * FROM jobs WHERE status = 'processing' ORDER BY number;
 
--- name: jobs_paused
-SELECT * FROM jobs WHERE status = 'processing' AND paused IS NOT NULL ORDER BY number;
-
 -- name: jobs_deleting
 SELECT * FROM jobs WHERE deleting IS NOT NULL ORDER BY number;
 

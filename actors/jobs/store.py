@@ -237,10 +237,6 @@ class Store:
         row = self._execute("next_ready", shape).fetchone()
         return None if row is None else load_job(self._connection, row)
 
-    def waiting_to_go_on(self) -> list[Job]:
-        """The running jobs that are paused; some of them are to go on."""
-        return self._jobs("jobs_paused")
-
     def not_before(self) -> list[Job]:
         """The jobs that wait for a moment."""
         return self._jobs("jobs_not_before")

@@ -112,6 +112,13 @@ class Turn:
         if job.status == "queued":
             self.store.count_queued(job, change)
 
+    def change(self, job: Job, **fields: Any) -> None:
+        """Set what decides on the job's slots or its place: its phase, its pause, its priority and rank."""
+        self.count(job, -1)
+        for name, value in fields.items():
+            setattr(job, name, value)
+        self.count(job, 1)
+
     # ------------------------------------------------------------ events
 
     def event(self, kind: str, data: dict[str, Any], *, job: Job | None = None, cause: Cause = NOBODY) -> None:

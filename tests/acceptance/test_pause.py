@@ -141,6 +141,42 @@ def test_one_that_gives_up_its_slot_goes_on_when_it_has_it_again_and_before_the_
     assert daemon.outcome(job_id)["status"] == "completed"
 
 
+def test_a_queue_of_small_jobs_does_not_keep_a_large_one_from_going_on() -> None:
+    with serving(slots=2) as daemon:
+        large = paused(daemon, {**lasting(daemon.out / "large.mp4", 3), "resources": {"cpu": 2}}, release=True)
+        small = [daemon.submit(lasting(daemon.out / f"small-{number}.mp4"))["id"] for number in range(4)]
+        daemon.event(small[1], "output_started")
+        daemon.result("unpause", job_id=large)
+        daemon.result("cancel", job_id=small[0], wait=20)
+        assert daemon.view(small[2])["status"] == "queued"
+        daemon.result("cancel", job_id=small[1], wait=20)
+        daemon.event(large, "unpaused")
+        assert daemon.outcome(large)["status"] == "completed"
+
+
+@pytest.mark.parametrize("ends", ["cancel", "shutdown"])
+def test_slots_that_were_given_up_are_not_given_back_twice(daemon: Daemon, ends: str) -> None:
+    job_id = paused(daemon, lasting(daemon.out / f"twice-{ends}.mp4"), release=True)
+    assert daemon.result("status")["resources"]["cpu"]["used"] == 0
+    if ends == "cancel":
+        daemon.result("cancel", job_id=job_id, wait=20)
+    else:
+        daemon.result("shutdown")
+        daemon.ended()
+        daemon.start()
+    assert daemon.result("status")["resources"]["cpu"]["used"] == 0
+    for number in range(2):
+        daemon.submit(lasting(daemon.out / f"after-{ends}-{number}.mp4"))
+    assert daemon.result("status")["running"] == 1
+
+
+def test_one_that_is_to_go_on_does_so_in_a_drain(daemon: Daemon) -> None:
+    job_id = paused(daemon, lasting(daemon.out / "drain.mp4", 2), release=True)
+    daemon.result("drain")
+    daemon.result("unpause", job_id=job_id)
+    assert daemon.outcome(job_id)["status"] == "completed"
+
+
 def test_a_slot_may_be_given_up_later(daemon: Daemon) -> None:
     job_id = paused(daemon, lasting(daemon.out / "later.mp4"))
     other = daemon.submit(quick(daemon.out / "at-last.mp4"))["id"]
