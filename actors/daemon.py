@@ -32,9 +32,9 @@ from actors.jobs.reads import About
 from actors.jobs.retention import Policy
 from actors.logs import logger
 from actors.mail import BeginStop, StartRender
-from actors.notify import Notifier
 from actors.render import Render, RenderSettings
 from actors.supervisor import Supervisor
+from actors.systemd import Notifier
 from actors.watcher import Watcher
 from bus.auth import Guard, user_name
 from bus.hub import Hub
