@@ -79,6 +79,29 @@ CATALOGUE: dict[str, Entry] = {
     "child_ended": Entry("info", "pid exit_status", "a process group is empty"),
     "leftover_removed": Entry("info", "path", "a file that a crash had left was removed"),
     "leftover_kept": Entry("warning", "path error", "a file could not be removed: a person has to"),
+    # webhooks
+    "webhook_started": Entry(
+        "info", "url after is_new", "a hook delivers what comes after that event; a new one, from now on"
+    ),
+    "webhook_delivered": Entry("info", "seq type", "an event was taken (2xx)"),
+    "webhook_failing": Entry(
+        "warning", "url seq why", "an event was not taken; it is tried again, and nothing is skipped"
+    ),
+    "webhook_works": Entry("info", "url tries seconds", "events are taken again, after so many failed tries"),
+    "webhook_refused": Entry(
+        "warning", "seq type why", "an event was refused (4xx) for so long that it is given up; the next ones follow"
+    ),
+    "webhook_gone": Entry("warning", "seq", "the receiver wants nothing more (410): until the daemon is started again"),
+    "webhook_missed": Entry(
+        "warning", "count first last", "so many events, wanted or not, were forgotten before they could be delivered"
+    ),
+    "webhook_place_unsaved": Entry(
+        "warning", "error", "the disk does not take how far a hook is; after a crash it repeats"
+    ),
+    "webhook_place_lost": Entry(
+        "warning", "path", "that file makes no sense: all that history has is delivered (again)"
+    ),
+    "webhook_died": Entry("error", "exception", "a defect showed in a hook; it begins anew where it was"),
 }
 
 

@@ -16,6 +16,7 @@ from actors.ffmpeg.wrapper import SIZES, Children
 from actors.jobs.ledger import DEFAULT_RETRY_SECONDS
 from actors.jobs.waits import LONGEST_SECONDS
 from actors.log_sinks import is_journal
+from actors.webhooks.settings import MAX_HOOKS, BadHook, Notify, settle
 from bus.address import default_address
 from bus.auth import Role
 from bus.limits import CPU, MAX_RESOURCES, MAX_SLOTS
@@ -85,10 +86,11 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     children: Children = Children()
     default_role: Role = "admin"
     roles: dict[str, Role] = {}
+    notify: Annotated[list[Notify], Meta(max_length=MAX_HOOKS)] = []
 
 
 NAMES = Config.__struct_fields__
-FROM_ENVIRONMENT = frozenset(NAMES) - {"roles", "retention", "backup", "formats", "children"}
+FROM_ENVIRONMENT = frozenset(NAMES) - {"roles", "retention", "backup", "formats", "children", "notify"}
 
 
 def load(given: Mapping[str, Any], file: Path | None = None, environ: Mapping[str, str] = os.environ) -> Config:
@@ -120,15 +122,25 @@ def load(given: Mapping[str, Any], file: Path | None = None, environ: Mapping[st
     if isinstance(raw.get("children"), dict) and isinstance(raw["children"].get("limits"), dict):
         for name in SIZES:
             _read_sizes(raw["children"]["limits"], name)
+    if isinstance(raw.get("notify"), dict):
+        raise ConfigError(f"setting notify (from {file}): there may be several, so write [[notify]] with two brackets")
     try:
         config = msgspec.convert(raw, Config, strict=False)
     except msgspec.ValidationError as error:
         raise ConfigError(_explain(str(error), told_by)) from None
     if config.log_format == "journal" and config.log_file is not None:
         raise ConfigError("setting log_file: what goes to journald does not go to a file; leave out one of the two")
+    try:
+        notify = settle(config.notify, file)
+    except BadHook as error:
+        raise ConfigError(f"setting {error.setting} (from {file}): {error}") from None
     form = config.log_format or _usual_format(to_file=config.log_file is not None)
     return msgspec.structs.replace(
-        config, data=_absolute(config.data), log_format=form, log_file=config.log_file and _absolute(config.log_file)
+        config,
+        data=_absolute(config.data),
+        log_format=form,
+        log_file=config.log_file and _absolute(config.log_file),
+        notify=notify,
     )
 
 
@@ -148,7 +160,7 @@ def _explain(error: str, told_by: Mapping[str, str]) -> str:
     if at is None:
         return f"configuration: {error}; the settings are {', '.join(NAMES)}"
     problem, name = at[1].replace("`", ""), at[2].replace("[...]", "")  # msgspec does not say which key of a map
-    told = told_by.get(name.partition(".")[0], "nowhere")
+    told = told_by.get(re.split(r"[.\[]", name)[0], "nowhere")
     return f"setting {name} (from {told}): {problem[0].lower()}{problem[1:]}"
 
 

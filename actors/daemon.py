@@ -36,6 +36,8 @@ from actors.render import Render, RenderSettings
 from actors.supervisor import Supervisor
 from actors.systemd import Notifier
 from actors.watcher import Watcher
+from actors.webhooks.courier import Webhooks
+from actors.webhooks.cursor import Place
 from bus.auth import Guard, user_name
 from bus.hub import Hub
 from bus.messages import AnyCommand, Audit, Backup, Events, Formats, Get, List, Log, Session, Submit
@@ -147,6 +149,7 @@ class Daemon:
         if (wrong := self._formats.wrong()) is not None:
             raise CannotStart(wrong)
         store = open_store(data, CHECK_SECONDS)  # one that cannot be used is told of here
+        history = Place(store.meta("epoch") or "", store.last_seq())
         store.close()
         guard = Guard(config.roles, config.default_role)
         self._hub = Hub(config.bus, route, guard, self._notice, self._failed, TURNS)
@@ -170,6 +173,7 @@ class Daemon:
             is_checked=store.checked,
         )
         self._queue_is_first = True
+        self._webhooks = Webhooks(config.notify, config.bus, data, history)
 
     # ------------------------------------------------------------ the parts
 
@@ -208,10 +212,12 @@ class Daemon:
         )
         signals = threading.Thread(target=self._relay_signals, name="signals", daemon=True)
         signals.start()
+        self._webhooks.start()
         self._log.info("daemon_ready")
         status = self._outcome.get()
         if self._notifier is not None:
             self._notifier.ending()
+        self._webhooks.stop()
         try:
             supervisor.stop(timeout=STOP_SECONDS)
             pykka.ActorRegistry.stop_all(timeout=STOP_SECONDS)  # in the reverse order of their start
