@@ -33,7 +33,7 @@ STOP_SECONDS = 2.0
 """How long the daemon's end waits for all couriers together. Only one who looks up a host's name can take longer, and
 is left behind: what it had not delivered stands in the history."""
 
-ABOUT = {"content-type": "application/json", "user-agent": f"rushes/{version('rushes')}"}
+ABOUT = {"Content-Type": "application/json", "User-Agent": f"rushes/{version('rushes')}"}
 """The headers of every delivery."""
 
 

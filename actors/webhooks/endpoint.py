@@ -113,7 +113,7 @@ class Endpoint:
         )
         connection.sock = sock
         sock.settimeout(_left(end))
-        connection.request("POST", self._target, body, {**headers, "connection": "close"})
+        connection.request("POST", self._target, body, {**headers, "Connection": "close"})
         response = http.client.HTTPResponse(_Incoming(sock, end), method="POST")  # type: ignore[arg-type] # see there
         response.begin()
         return Answer(response.status, response.headers.get("retry-after"))

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
-import msgpack
 import pytest
 
 from tests.support.daemon import Daemon, serving
+from tests.support.history import age_events
 from tests.support.jobs import lasting, quick
 from tests.support.processes import eventually
 from tests.support.wire import Map
@@ -62,15 +62,6 @@ def test_what_runs_or_waits_is_not_made_room_with(bounded: Daemon) -> None:
     assert bounded.view(running)["status"] == "processing"
     bounded.result("cancel", job_id=running, wait=30)
     assert bounded.outcome(waiting)["status"] == "completed"
-
-
-def age_events(daemon: Daemon, through: int) -> None:
-    """Make events look a hundred days old, in the store of a daemon that does not run."""
-    with closing(sqlite3.connect(daemon.data / "rushes.sqlite3")) as connection, connection:
-        rows = connection.execute("SELECT seq, body FROM events WHERE seq <= ?", (through,)).fetchall()
-        for seq, body in rows:
-            event = {**msgpack.unpackb(body), "at": "2020-01-01T00:00:00.000000Z"}
-            connection.execute("UPDATE events SET body = ? WHERE seq = ?", (msgpack.packb(event), seq))
 
 
 def test_old_events_are_forgotten_and_a_reader_is_told_where_history_begins(daemon: Daemon) -> None:

@@ -22,9 +22,10 @@ RESET = struct.pack("ii", 1, 0)
 
 
 class Delivery(NamedTuple):
-    """One request as it came."""
+    """One request as it came. `names` are those of its headers as they stood, `headers` has them in small letters."""
 
     path: str
+    names: tuple[str, ...]
     headers: Mapping[str, str]
     body: bytes
 
@@ -133,7 +134,7 @@ class Receiver:
         body = request.rfile.read(int(request.headers.get("content-length", 0)))
         with self._changed:
             headers = {name.lower(): value for name, value in request.headers.items()}
-            self.deliveries.append(Delivery(request.path, headers, body))
+            self.deliveries.append(Delivery(request.path, tuple(request.headers), headers, body))
             answer = self._answers.popleft() if self._answers else self._always
             self._changed.notify_all()
         request.close_connection = True
