@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -100,8 +101,14 @@ def test_without_a_secret_there_is_no_signature(folder: Path, ffmpeg: Path, rece
 # ---------------------------------------------------------------- the endpoint alone
 
 
-def test_each_address_of_a_host_is_tried(receiver: Receiver) -> None:
-    assert Endpoint(f"http://localhost:{receiver.port}/x", PATIENCE).post({}, b"{}").status == 200
+def test_each_address_of_a_host_is_tried(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    def two_addresses(*_: Any, **__: Any) -> list[Any]:
+        addresses = ("127.0.0.2", receiver.port), ("127.0.0.1", receiver.port)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", address) for address in addresses]
+
+    monkeypatch.setattr(socket, "getaddrinfo", two_addresses)
+    assert Endpoint(f"http://twice.example:{receiver.port}/x", PATIENCE).post({}, b"{}").status == 200
+    assert receiver.first(1)[0].headers["host"] == f"twice.example:{receiver.port}"
 
 
 def test_a_host_that_nobody_knows_is_told() -> None:

@@ -16,6 +16,9 @@ from tests.support.wire import PATIENCE, Map
 Answer = int | Literal["hang", "reset", "drip", "noise"]
 """A status; or nothing at all, a broken connection, a byte now and then, something that is no HTTP."""
 
+HANGING_SECONDS = 4 * PATIENCE
+"""Longer than anybody who must not wait for it would be waited for."""
+
 DRIP_SECONDS = 0.02
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER of a socket whose close breaks the connection."""
@@ -140,7 +143,7 @@ class Receiver:
         request.close_connection = True
         match answer:
             case "hang":
-                self._released.wait(PATIENCE)
+                self._released.wait(HANGING_SECONDS)
             case "drip":
                 request.wfile.write(b"HTTP/1.1 2")
                 while not self._released.wait(DRIP_SECONDS):
