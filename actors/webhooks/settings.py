@@ -36,6 +36,9 @@ DEFAULT_TIMEOUT_SECONDS = 15.0
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """A hook's name is also that of a file and stands in the log."""
 
+SHOWN_CHARS = 100
+"""How much of a type that is none an error repeats."""
+
 OPEN_TO_OTHERS = stat.S_IRWXO | stat.S_IWGRP
 """What a file with a secret in it may not allow. A group may read it: so does systemd hand over a credential."""
 
@@ -130,7 +133,8 @@ def _check_types(setting: str, types: Sequence[str]) -> None:
         if not any(fnmatchcase(event_type, pattern) for event_type in EVENT_TYPES):
             known = ", ".join(EVENT_TYPES)
             raise BadHook(
-                f"{setting}[{number}]", f"fits no event that is kept; there are {known}, and job.* and daemon.*"
+                f"{setting}[{number}]",
+                f"{pattern[:SHOWN_CHARS]!a} fits no event that is kept; there are {known}, and job.* or daemon.*",
             )
 
 

@@ -79,6 +79,7 @@ def test_all_that_may_be_said(file: Path) -> None:
         ('url = "https://host/"\ntypes = []', "notify[0].types"),
         ('url = "https://host/"\ntypes = "job.*"', "notify[0].types"),
         ('url = "https://host/"\ntypes = ["job.*", "job.complete"]', "notify[0].types[1]"),
+        ('url = "https://host/"\ntypes = ["\\u001b[2J\\u202e"]', "notify[0].types[0]"),
         ('url = "https://host/"\ntypes = ["job.progress"]', "notify[0].types[0]"),
         ('url = "https://host/"\ntypes = ["daemon.heartbeat"]', "notify[0].types[0]"),
         ('url = "https://host/"\ntimeout = 0', "notify[0].timeout"),
