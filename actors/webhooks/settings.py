@@ -15,8 +15,9 @@ from actors.webhooks.signature import keys_of
 
 EVENT_TYPES = (
     "job.submitted", "job.boosted", "job.started", "job.output_started", "job.output_completed", "job.cancelling",
-    "job.signalled", "job.completed", "job.failed", "job.cancelled", "job.requeued", "job.deleted", "job.expired",
-    "daemon.started", "daemon.draining", "daemon.resumed", "daemon.stopping", "daemon.actor_restarted",
+    "job.signalled", "job.paused", "job.unpaused", "job.completed", "job.failed", "job.cancelled", "job.requeued",
+    "job.deleted", "job.expired",
+    "daemon.started", "daemon.draining", "daemon.resumed", "daemon.slots", "daemon.stopping", "daemon.actor_restarted",
     "daemon.disk_low", "daemon.disk_ok",
 )  # fmt: skip
 """Every durable event of the protocol (section 3), so that a type that is never sent is a mistake and not a silence."""
