@@ -20,7 +20,7 @@ from tests.support.history import age_events
 from tests.support.jobs import lasting, quick
 from tests.support.ports import free_pair
 from tests.support.processes import eventually
-from tests.support.receiver import Delivery, Receiver
+from tests.support.receiver import Answer, Delivery, Receiver
 from tests.support.wire import PATIENCE, Map
 
 KEY = bytes(range(32))
@@ -199,7 +199,7 @@ def test_over_tcp_it_is_the_same(start: Callable[..., Daemon], receiver: Receive
 
 
 def test_what_fails_is_tried_until_it_is_taken_and_told_of_once(hooked: Hooked, receiver: Receiver) -> None:
-    daemon = hooked("timeout = 1")
+    daemon = hooked()
     receiver.answer(500, 302, "reset", location=f"{receiver.origin}/elsewhere")
     expected = finished(daemon, "a", "b")
     came = receiver.until(expected[-1])
@@ -213,12 +213,15 @@ def test_what_fails_is_tried_until_it_is_taken_and_told_of_once(hooked: Hooked, 
 
 
 @pytest.mark.parametrize(
-    ("answer", "why"),
-    [("noise", "what it answers is no HTTP"), ("reset", "connection reset by peer"), ("hang", "no answer within 1 s"),
-     ("drip", "no answer within 1 s"), (429, "HTTP status 429"), (404, "HTTP status 404")],
+    ("answer", "timeout", "why"),
+    [("noise", 60, "what it answers is no HTTP"), ("reset", 60, "connection reset by peer"),
+     ("hang", 1, "no answer within 1 s"), ("drip", 1, "no answer within 1 s"),
+     (429, 60, "HTTP status 429"), (404, 60, "HTTP status 404")],
 )  # fmt: skip
-def test_whatever_it_does_instead_it_is_asked_again(hooked: Hooked, receiver: Receiver, answer: int, why: str) -> None:
-    daemon = hooked("timeout = 1")
+def test_whatever_it_does_instead_it_is_asked_again(
+    hooked: Hooked, receiver: Receiver, answer: Answer, timeout: int, why: str
+) -> None:
+    daemon = hooked(f"timeout = {timeout}")
     receiver.answer(answer)
     [seq] = finished(daemon, "a")
     first, second = receiver.first(2)
@@ -349,7 +352,7 @@ def test_https_is_checked_by_the_certificates_that_the_system_trusts(
         config.write_text(hook(receiver))
         stranger = start(config=config)
         finished(stranger, "a")
-        assert line(stranger, "failing")["why"] == "its certificate is not to be trusted: self-signed certificate"
+        assert line(stranger, "failing")["why"].startswith("its certificate is not to be trusted: self")
         assert receiver.deliveries == []
         [seq] = finished(start(config=config, env={"SSL_CERT_FILE": str(certificate)}), "a")
         assert receiver.first(1)[0].seq == seq

@@ -1,5 +1,6 @@
 """Couriers in this process: what takes too long in a daemon of its own, and that no thread of theirs is left."""
 
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -10,16 +11,17 @@ from typing import Any
 
 import pytest
 
+from actors import logs
 from actors.config import load
 from actors.daemon import Daemon
-from actors.webhooks import answers
+from actors.webhooks import answers, courier
 from actors.webhooks.endpoint import Endpoint, NoAnswer
 from bus.client import Client
 from bus.messages import Event
 from tests.support.jobs import quick
 from tests.support.processes import eventually
 from tests.support.receiver import Receiver
-from tests.support.wire import PATIENCE
+from tests.support.wire import PATIENCE, Map
 
 
 @pytest.fixture
@@ -76,6 +78,31 @@ def test_a_receiver_is_given_the_pause_that_it_asks_for(folder: Path, ffmpeg: Pa
         completed(client, folder / "a.mp4")
         first, second = (int(one.headers["webhook-timestamp"]) for one in receiver.first(2))
     assert second - first >= 2, "without it, it is tried again within a second"
+
+
+def test_a_defect_in_a_courier_is_told_of_and_loses_nothing(
+    folder: Path, ffmpeg: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, own_log: None
+) -> None:
+    fails = iter([True])
+
+    def judge(status: int, retry_after: str | None) -> answers.Problem | None:
+        if next(fails, False):
+            raise ZeroDivisionError
+        return answers.judge(status, retry_after)
+
+    logs.configure("json", "info", folder / "log")
+    monkeypatch.setattr(courier, "judge", judge)
+    with serving(folder, ffmpeg, receiver) as client:
+        seq = completed(client, folder / "a.mp4").seq
+        assert [one.seq for one in receiver.first(2)] == [seq] * 2
+    told = eventually(lambda: died(folder / "log"), "the log tells of it")
+    assert [(line["level"], line["actor"]) for line in told] == [("error", "webhook/farm")]
+    assert "ZeroDivisionError" in str(told[0]["exception"])
+
+
+def died(log: Path) -> list[Map]:
+    """The lines of a log that tell of a defect in a courier."""
+    return [line for line in map(json.loads, log.read_text().splitlines()) if line["event"] == "webhook_died"]
 
 
 def test_no_thread_waits_for_a_receiver_that_hangs(folder: Path, ffmpeg: Path, receiver: Receiver) -> None:
