@@ -318,6 +318,26 @@ def test_events_that_were_forgotten_meanwhile_are_told_of(hooked: Hooked, receiv
     assert line(daemon, "missed").items() >= expected.items()
 
 
+def test_after_a_restore_nothing_new_is_taken_for_old(hooked: Hooked, receiver: Receiver, tmp_path: Path) -> None:
+    daemon = hooked('types = ["daemon.started", "job.completed"]')
+    finished(daemon, "a")
+    daemon.result("backup", path=str(tmp_path / "backup"))
+    *_, ahead = finished(daemon, "b", "c", "d", "e")
+    eventually(lambda: place(daemon) == ahead, "its place is on disk")
+    assert daemon.terminate() == 0
+    for left in daemon.data.glob("rushes.sqlite3*"):
+        left.unlink()
+    (tmp_path / "backup").rename(daemon.data / "rushes.sqlite3")
+    before = len(receiver.deliveries)
+    daemon.start()
+    [seq] = finished(daemon, "f")
+    assert seq < ahead, "the numbers of what was lost are given again"
+    started, completed = receiver.first(before + 2)[before:]
+    assert [one.event["type"] for one in (started, completed)] == ["daemon.started", "job.completed"]
+    assert completed.id == f"{daemon.result('status')['epoch']}:{seq}"
+    assert completed.id not in {one.id for one in receiver.deliveries[:before]}
+
+
 def test_a_disk_that_does_not_take_its_place_stops_no_delivery(hooked: Hooked, receiver: Receiver) -> None:
     daemon = hooked()
     in_the_way = daemon.data / "webhooks/farm.json.new"
