@@ -4,6 +4,7 @@ Nothing waits for it. What it could not bring stands in the history, and it come
 restart or a crash. So each event is delivered at least once, in the order of their numbers.
 """
 
+import math
 import threading
 import time
 from collections.abc import Sequence
@@ -118,13 +119,15 @@ class Courier:
 
     def _insist(self, event: Event, problem: Problem | None) -> None:
         """Try an event until it is taken, or was refused for so long that those behind it have their turn."""
-        began, tries = time.monotonic(), 0
+        tries, patience, since = 0, math.nan, math.nan
         while problem is not None:
             if problem.status == GONE:
                 self._log.warning("webhook_gone", seq=event.seq)
                 self._stopping.wait()
                 return
-            if time.monotonic() - began > problem.patience:
+            if problem.patience != patience:  # one who was away for days has refused nothing yet
+                patience, since = problem.patience, time.monotonic()
+            if time.monotonic() - since > patience:
                 self._log.warning(
                     "webhook_refused", seq=event.seq, type=event.type, job_id=event.job_id, why=problem.why
                 )

@@ -15,6 +15,7 @@ from actors import logs
 from actors.config import load
 from actors.daemon import Daemon
 from actors.webhooks import answers, courier
+from actors.webhooks.courier import FIRST_RETRY_SECONDS
 from actors.webhooks.endpoint import Endpoint, NoAnswer
 from bus.client import Client
 from bus.messages import Event
@@ -67,6 +68,16 @@ def test_one_who_is_away_is_never_given_up(
     for patience in ("EVENT_SECONDS", "REFUSAL_SECONDS"):
         monkeypatch.setattr(answers, patience, -1.0)
     receiver.answer(500, "reset")
+    with serving(folder, ffmpeg, receiver) as client:
+        seqs = [completed(client, folder / f"{name}.mp4").seq for name in ("a", "b")]
+        assert [one.seq for one in receiver.first(4)] == [seqs[0]] * 3 + seqs[1:]
+
+
+def test_one_who_was_away_for_long_and_then_refuses_has_not_refused_for_long(
+    folder: Path, ffmpeg: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "EVENT_SECONDS", FIRST_RETRY_SECONDS / 4)
+    receiver.answer(503, 422)
     with serving(folder, ffmpeg, receiver) as client:
         seqs = [completed(client, folder / f"{name}.mp4").seq for name in ("a", "b")]
         assert [one.seq for one in receiver.first(4)] == [seqs[0]] * 3 + seqs[1:]
