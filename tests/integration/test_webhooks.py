@@ -40,9 +40,11 @@ def serving(folder: Path, ffmpeg: Path, receiver: Receiver, more: str = "") -> I
     daemon = Daemon(load(given, config, {}))
     with ThreadPoolExecutor(1, thread_name_prefix="main") as pool, Client(given["bus"], deadline=PATIENCE) as client:
         status = pool.submit(daemon.run)
-        yield client
-        client.shutdown()
-        assert status.result(PATIENCE) == 0
+        try:
+            yield client
+        finally:
+            client.shutdown()
+            assert status.result(PATIENCE) == 0
 
 
 def completed(client: Client, path: Path) -> Event:
