@@ -1,0 +1,81 @@
+"""The pages of deploy/docs: every shell block runs, as it stands, in the order of its page."""
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.daemon import clean_environment
+from tests.support.media import Clips
+from tests.support.processes import descendants_of, eventually, kill_all
+from tests.support.shell import RUSHES
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted((ROOT / "deploy/docs").glob("*.md"))
+BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)#:]+)\)")
+NEEDS_A_DAEMON = "<!-- a daemon runs -->\n"
+PAGE_SECONDS = 120
+"""For a page; most take some seconds."""
+
+BEFORE = "set -euo pipefail\n"
+SERVE = "rushes serve & until rushes status >/dev/null 2>&1; do sleep 0.1; done\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, clips: Clips) -> Iterator[Path]:
+    """Where a reader tries things out, with a clip; whatever runs there at the end is ended."""
+    for name in ("in.mov", "other.mov"):
+        (tmp_path / name).write_bytes(clips.clip(1).read_bytes())
+    yield tmp_path
+    kill_all(descendants_of(tmp_path))
+    eventually(lambda: not descendants_of(tmp_path), "nobody is left")
+
+
+def blocks(page: Path) -> list[str]:
+    return BLOCK.findall(page.read_text())
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: page.stem)
+def test_every_shell_block_runs_as_it_stands(page: Path, folder: Path, ffmpeg: Path) -> None:
+    serve = SERVE if page.read_text().startswith(NEEDS_A_DAEMON) else ""
+    script = BEFORE + serve + "\n".join(blocks(page))
+    environment = clean_environment(
+        {
+            "RUSHES_DATA": str(folder / "data"),
+            "RUSHES_BUS": f"ipc://{folder}/bus",
+            "RUSHES_FFMPEG": str(ffmpeg),
+            "HOME": str(folder),
+            "PATH": f"{Path(RUSHES).parent}:{os.environ['PATH']}",
+            "TEST_BASE": str(folder),
+        }
+    )
+    output = folder / "said"
+    with output.open("wb") as said:
+        bash = subprocess.Popen(
+            ["bash", "-c", script], cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said,
+            start_new_session=True,
+        )  # fmt: skip
+        try:
+            status = bash.wait(PAGE_SECONDS)
+        finally:
+            os.killpg(bash.pid, signal.SIGTERM)
+    assert status == 0, output.read_text(errors="replace")[-3000:]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    targets = [(page.parent / target) for target in LINK.findall(page.read_text())]
+    assert [str(target) for target in targets if not target.exists()] == []
+
+
+def test_every_command_has_its_place_in_a_page() -> None:
+    """What nobody reads of, nobody finds."""
+    from cli.group import COMMANDS
+
+    text = "\n".join(page.read_text() for page in [*PAGES, ROOT / "README.md"])
+    assert [name for name in COMMANDS if f"rushes {name}" not in text] == []
