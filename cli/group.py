@@ -35,7 +35,7 @@ SECTIONS = {
         "status, audit": "The daemon itself; who changed what",
     },
     "Daemon": {
-        "serve": "Run the daemon",
+        "serve, doctor": "Run the daemon; see whether all it needs is there",
         "drain, resume": "Start no further job; start jobs again",
         "slots": "How many jobs may run at once",
         "shutdown": "End the daemon",

@@ -41,7 +41,7 @@ CLIENTS: dict[str, list[str]] = {
 }
 """The commands that ask a daemon, each with words that are right."""
 
-OTHERS = ["serve", "demo", "completion"]
+OTHERS = ["serve", "doctor", "demo", "completion"]
 
 COLUMNS, LINES = 100, 24
 

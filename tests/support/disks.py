@@ -1,5 +1,6 @@
-"""Small disks, in memory, that a test can fill to the last byte. They need root; elsewhere the test is skipped."""
+"""Small disks, in memory, that a test can fill to the last byte, and dead ones. They need root, else a test is skipped."""
 
+import ctypes
 import os
 import subprocess
 import tempfile
@@ -10,6 +11,11 @@ from pathlib import Path
 import pytest
 
 MIB = 1024 * 1024
+
+MNT_DETACH = 2
+"""From sys/mount.h: take a mount away, whoever still uses it."""
+
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class SmallDisk:
@@ -56,4 +62,26 @@ def small_disk(size: int) -> Iterator[SmallDisk]:
             # Lazily: a process that should be gone must not keep the disk in the way of other tests.
             subprocess.run(["umount", "--lazy", str(folder)], check=True)
     finally:
+        folder.rmdir()
+
+
+@contextmanager
+def dead_disk() -> Iterator[Path]:
+    """A folder on a server that does not answer: a FUSE mount of which nobody reads the questions."""
+    folder = Path(tempfile.mkdtemp(prefix="d", dir="/tmp"))
+    try:
+        server = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
+    except OSError as error:
+        folder.rmdir()
+        pytest.skip(f"no dead disk can be made here: {error}")
+    try:
+        options = f"fd={server},rootmode=40000,user_id=0,group_id=0,allow_other".encode()
+        if _libc.mount(b"dead", os.fsencode(folder), b"fuse", 0, options) != 0:
+            pytest.skip(f"no dead disk can be mounted here: {os.strerror(ctypes.get_errno())}")
+        try:
+            yield folder
+        finally:
+            _libc.umount2(os.fsencode(folder), MNT_DETACH)
+    finally:
+        os.close(server)  # whoever still asks is told that nobody is there
         folder.rmdir()

@@ -24,6 +24,7 @@ ROOMS = {
         "actors/jobs/sql.py",
         "actors/archive.py",
         "actors/backup.py",
+        "actors/doctor/store.py",
     ],
     "subprocess": ["actors/ffmpeg/*.py", "cli/demo*.py"],
     "pykka": ["actors/*.py"],

@@ -1,0 +1,1 @@
+"""`rushes doctor`: whether all is there that a daemon of these settings needs, and what to do where it is not."""

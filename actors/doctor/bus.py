@@ -1,0 +1,161 @@
+"""The bus: its folder, who answers there, how fast, and whether that is this data folder's daemon."""
+
+import os
+import stat
+import statistics
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+from msgspec import ValidationError
+
+from actors.config import Config
+from actors.doctor.finding import Finding, fail, milliseconds, ok, warn
+from actors.doctor.folder import user_name
+from actors.doctor.holder import Holder, holder
+from bus.address import COMMANDS, check_owner, ipc_folder, is_loopback
+from bus.client import Client
+from bus.codec import Undecodable
+from bus.errors import BadAddress, CommandRefused, NoDaemon
+from bus.messages import StatusResult
+
+ANSWER_SECONDS = 5.0
+"""For a daemon's answer: one that is busy needs 20 ms, one whose disk is slow some more."""
+
+ABSENT_SECONDS = 1.0
+"""The same where there is not even a socket: one that is only restarting is back by then."""
+
+ROUND_TRIPS = 5
+"""Of which the middle one counts."""
+
+SLOW_SECONDS = 0.25
+"""A round trip takes a millisecond; a daemon with a flood of commands answers in 20."""
+
+
+def look(config: Config) -> Iterator[Finding]:
+    """The folder, then the daemon."""
+    try:
+        folder = ipc_folder(config.bus)
+        if folder is not None:
+            check_owner(folder)
+    except BadAddress as error:
+        yield fail("bus", str(error), "name another with --bus or RUSHES_BUS")
+        return
+    if folder is not None:
+        yield _folder(config.bus, folder)
+    elif is_loopback(config.bus):
+        yield ok("bus", f"{config.bus}: whoever is on this machine may use it")
+    else:
+        yield fail("bus", f"{config.bus} is not of this machine alone", "use tcp://127.0.0.1:PORT, or ipc:///folder")
+        return
+    is_there = folder is None or (folder / COMMANDS).exists()
+    yield from _daemon(config, ANSWER_SECONDS if is_there else ABSENT_SECONDS)
+
+
+def _folder(address: str, folder: Path) -> Finding:
+    me = user_name(os.geteuid())
+    if not folder.exists():
+        nearest = next(above for above in folder.parents if above.exists())
+        if os.access(nearest, os.W_OK | os.X_OK):
+            return ok("bus", f"{address}: the daemon will make the folder")
+        return fail(
+            "bus", f"{folder} does not exist, and {me} cannot make it in {nearest}",
+            f"as root: install -d -o {me} -m 700 {folder} (deploy/tmpfiles.conf does it at each boot)",
+        )  # fmt: skip
+    found = folder.stat()
+    line = f"{address}, of {user_name(found.st_uid)}, mode {stat.S_IMODE(found.st_mode):04o}"
+    if not os.access(folder, os.X_OK) or ((folder / COMMANDS).exists() and not os.access(folder / COMMANDS, os.W_OK)):
+        return fail("bus", f"{line}: {me} may not use it", "log in as a member of the folder's group, or as its owner")
+    return ok("bus", line)
+
+
+def _daemon(config: Config, seconds: float) -> Iterator[Finding]:
+    held = _holder(Path(config.data))
+    try:
+        with Client(config.bus, deadline=seconds) as client:
+            status = client.status()
+            took = [_time(client) for _ in range(ROUND_TRIPS)]
+    except NoDaemon:
+        yield _silent(config, held)
+    except CommandRefused as refusal:
+        yield warn("daemon", f"answers {refusal.code}: {refusal.message}", "try again; and look at its log")
+    except (Undecodable, ValidationError):
+        remedy = "give the --bus of yours, or the program of its version"
+        yield fail("daemon", f"what answers at {config.bus} is no Rushes daemon that this version understands", remedy)
+    else:
+        yield _whose(config, status, held)
+        yield _version(status)
+        yield _round_trip(statistics.median(took))
+
+
+def _holder(data: Path) -> Holder | None:
+    """As far as this user may see it: the store's check tells of what it may not."""
+    try:
+        return holder(data)
+    except OSError:
+        return None
+
+
+def _time(client: Client) -> float:
+    began = time.monotonic()
+    client.status()
+    return time.monotonic() - began
+
+
+def _silent(config: Config, held: Holder | None) -> Finding:
+    if held is None:
+        return warn("daemon", f"none answers at {config.bus}", "start it: rushes serve, or systemctl start rushes")
+    line = f"none answers at {config.bus}, but one (pid {held.pid}) has {config.data}"
+    other = None if held.pid is None else address_of(held.pid)
+    if other is not None and other != config.bus.rstrip("/"):
+        return fail("daemon", line, f"it is at {other}: say --bus {other}, or set RUSHES_BUS")
+    return fail(
+        "daemon", line,
+        "it has another --bus, or hangs: look at its log; kill -9 ends it, and costs no minute of encoding",
+    )  # fmt: skip
+
+
+def _whose(config: Config, status: StatusResult, held: Holder | None) -> Finding:
+    line = f"pid {status.pid}, {status.running} of {status.slots} slots busy, {status.queued} queued"
+    if held is None or (held.pid is not None and held.pid != status.pid):
+        whose = "nobody has" if held is None else f"pid {held.pid} has"
+        return fail(
+            "daemon", f"at {config.bus} is pid {status.pid}, but {whose} {config.data}",
+            "--bus and --data are of two daemons: give both as in the unit or the configuration of the one you mean",
+        )  # fmt: skip
+    if status.draining:
+        return warn("daemon", f"{line}; it is draining: no further job starts", "rushes resume, once that is wanted")
+    return ok("daemon", line)
+
+
+def _version(status: StatusResult) -> Finding:
+    ours = version("rushes")
+    if status.version == ours:
+        return ok("version", f"{ours}, as this program's")
+    return warn(
+        "version", f"the daemon runs {status.version}, this program is {ours}",
+        "to bring it up to date: rushes shutdown --mode leave --wait, then start it; no encode is lost",
+    )  # fmt: skip
+
+
+def _round_trip(took: float) -> Finding:
+    if took > SLOW_SECONDS:
+        return warn(
+            "round trip", f"takes {milliseconds(took)}", "see who floods it: rushes audit, and the machine's load"
+        )
+    return ok("round trip", f"takes {milliseconds(took)}")
+
+
+def address_of(pid: int) -> str | None:
+    """The ipc bus that a process serves; None where it has none that we may see."""
+    try:
+        opened = {os.readlink(entry) for entry in os.scandir(f"/proc/{pid}/fd")}  # noqa: PTH115 # scandir's entries
+        lines = Path("/proc/net/unix").read_text(errors="surrogateescape").splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        fields = line.split(maxsplit=7)  # proc(5): the seventh is the inode, the last the path, where it has one
+        if len(fields) == 8 and f"socket:[{fields[6]}]" in opened and fields[7].endswith(f"/{COMMANDS}"):
+            return f"ipc://{fields[7].removesuffix(f'/{COMMANDS}')}"
+    return None

@@ -1,0 +1,82 @@
+"""The programs that a job needs: FFmpeg, what it can encode with, and the shell that it runs under."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from actors.config import Config
+from actors.doctor.finding import Finding, fail, ok, size, warn
+from actors.ffmpeg import binary, trial
+from actors.ffmpeg.binary import FFmpeg, FFmpegMissing
+from actors.ffmpeg.child import SHELL
+from actors.ffmpeg.trial import CannotEncode
+
+EXPECTED = {"libx264": "H.264", "libx265": "HEVC", "aac": "AAC", "libopus": "Opus"}
+"""Encoders that most jobs ask for, and what they make."""
+
+FALLBACK = "mpeg4"
+"""FFmpeg's own, which every build has: what the trial uses where there is no libx264."""
+
+HARDWARE = {"nvenc": "/dev/nvidiactl", "vaapi": "/dev/dri/renderD128", "qsv": "/dev/dri/renderD128"}
+"""How the names of a hardware's encoders end, and the device that they open."""
+
+
+def look(config: Config) -> Iterator[Finding]:
+    """FFmpeg, its encoders, and one encode."""
+    try:
+        found = binary.find(config.ffmpeg)
+    except FFmpegMissing as error:
+        yield fail("ffmpeg", str(error), "no job can run: apt install ffmpeg, or name one with --ffmpeg")
+        return
+    yield ok("ffmpeg", f"{found.path}, version {found.version}")
+    can = trial.encoders(found)
+    yield _common(found, can)
+    yield _hardware(can)
+    yield _trial(found, "libx264" if "libx264" in can else FALLBACK)
+
+
+def _common(found: FFmpeg, can: frozenset[str]) -> Finding:
+    missing = [name for name in EXPECTED if name not in can]
+    if not missing:
+        return ok("encoders", " ".join(EXPECTED))
+    makes = ", ".join(f"{name} ({EXPECTED[name]})" for name in missing)
+    return warn("encoders", f"{found.path} lacks {makes}", "jobs that ask for one fail: install a full build of FFmpeg")
+
+
+def _hardware(can: frozenset[str]) -> Finding:
+    """For information: a machine without any is as it should be."""
+    kinds = {kind: device for kind, device in HARDWARE.items() if any(name.endswith(f"_{kind}") for name in can)}
+    ready = [kind for kind, device in kinds.items() if os.access(device, os.R_OK | os.W_OK)]
+    closed = {device for kind, device in kinds.items() if kind not in ready and Path(device).exists()}
+    if closed:
+        return warn(
+            "hardware", f"{', '.join(sorted(closed))}: the daemon's user may not open it",
+            "to encode there, add that user to the device's group (ls -l /dev/dri), and restart the daemon",
+        )  # fmt: skip
+    if ready:
+        return ok("hardware", f"{', '.join(ready)}: built in, and the device is there")
+    return ok("hardware", f"{', '.join(kinds)} built in, and no device for it here" if kinds else "none built in")
+
+
+def _trial(found: FFmpeg, encoder: str) -> Finding:
+    try:
+        made = trial.encode(found, encoder)
+    except CannotEncode as error:
+        return fail(
+            "encode", f"{found.path} cannot encode half a second with {encoder}: {error}",
+            "run it by hand, or name another with --ffmpeg",
+        )  # fmt: skip
+    return ok("encode", f"half a second with {encoder}: {size(made)}")
+
+
+def look_at_shell(_config: Config) -> Iterator[Finding]:
+    """The shell that holds FFmpeg's exit status while no daemon is there."""
+    try:
+        works = trial.shell_works()
+    except OSError as error:
+        yield fail("shell", f"{SHELL}: {error.strerror}", "no job can run: install a POSIX shell there")
+        return
+    if works:
+        yield ok("shell", SHELL)
+    else:
+        yield fail("shell", f"{SHELL} does not do as a POSIX shell does", "no job can run: install dash or bash there")

@@ -1,0 +1,53 @@
+"""What an FFmpeg can do, tried before a job needs it. Blocks for as long as FFmpeg does: bound it from outside."""
+
+import os
+import re
+import subprocess
+from collections.abc import Sequence
+
+from actors.ffmpeg.binary import FFmpeg
+from actors.ffmpeg.child import NOT_FOR_CHILDREN, SHELL
+
+ENCODER = re.compile(r"^ [VAS][F.][S.][X.][B.][D.] (\S+)", re.MULTILINE)
+"""A line of `ffmpeg -encoders`: six flags and the name."""
+
+SECONDS_OF_VIDEO = 0.5
+
+SAID_CHARS = 200
+"""Of FFmpeg's last words: a line of a terminal or two."""
+
+
+class CannotEncode(Exception):
+    """It did not encode; the message is what it said."""
+
+
+def encoders(ffmpeg: FFmpeg) -> frozenset[str]:
+    """The encoders that were built into it; none where it does not say."""
+    return frozenset(ENCODER.findall(_run([ffmpeg.path, "-hide_banner", "-encoders"]).stdout.decode(errors="replace")))
+
+
+def encode(ffmpeg: FFmpeg, encoder: str) -> int:
+    """Encode half a second of video, to nowhere; the bytes that it makes.
+
+    Raises:
+        CannotEncode: it ended with another status than 0, or made nothing.
+
+    """
+    picture = ["-f", "lavfi", "-i", f"testsrc=size=128x72:rate=25:duration={SECONDS_OF_VIDEO}"]
+    words = ["-hide_banner", "-nostdin", "-loglevel", "error", *picture, "-c:v", encoder, "-f", "matroska", "pipe:1"]
+    done = _run([ffmpeg.path, *words])
+    if done.returncode != 0 or not done.stdout:
+        said = done.stderr.decode(errors="replace").strip().splitlines() or ["nothing"]
+        raise CannotEncode(f"it ended with {done.returncode} and said: {said[-1][:SAID_CHARS]}")
+    return len(done.stdout)
+
+
+def shell_works() -> bool:
+    """True where the shell that FFmpeg runs under is there and does as it is told."""
+    return _run([SHELL, "-c", "trap : TERM; exit 7"]).returncode == 7
+
+
+def _run(words: Sequence[str]) -> "subprocess.CompletedProcess[bytes]":
+    """Raises OSError."""
+    environment = {key: value for key, value in os.environ.items() if key not in NOT_FOR_CHILDREN}
+    return subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=environment)  # noqa: S603 # no shell
