@@ -6,6 +6,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterable, Iterator
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def doctor(*, as_json: bool, config: Path | None, **given: Any) -> int:
     if as_json:
         print_json(found, failed=failed)
     else:
-        click.echo(summary(found))
+        say(summary(found))
     return FAILED if failed else 0
 
 
@@ -133,20 +134,34 @@ def owner_of(settings: Config) -> int | None:
 # ---------------------------------------------------------------- output
 
 
+class PipeClosed(Exception):
+    """Whoever read the lines has gone. Not an OSError, which click would take for its own affair."""
+
+
+def say(line: str | bytes) -> None:
+    """Print a line. Raises `PipeClosed`."""
+    is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"  # no-color.org, and who cannot
+    try:
+        click.echo(line, color=False if is_plain else None)
+    except BrokenPipeError:
+        raise PipeClosed from None
+
+
 def show(finding: Finding) -> None:
-    """Print a line: wrapped on a terminal, whole in a pipe."""
+    """Print what was found: on a terminal in lines that fit, in a pipe in one."""
     word, colour = WORDS[finding.state]
-    text = finding.message if finding.remedy is None else f"{finding.message}; {finding.remedy}"
+    parts = [finding.message, *([finding.remedy] if finding.remedy is not None else [])]
     if sys.stdout.isatty():
         indent = STATE_CELLS + NAME_CELLS
         cells = max(MIN_CELLS, shutil.get_terminal_size().columns - indent)
-        text = f"\n{' ' * indent}".join(textwrap.wrap(text, cells, break_long_words=False, break_on_hyphens=False))
-    click.echo(click.style(f"{word:{STATE_CELLS}}", fg=colour) + f"{finding.check:{NAME_CELLS}}{text}", color=_colour())
-
-
-def _colour() -> bool | None:
-    """False where the user said so (no-color.org) or the terminal cannot."""
-    return False if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else None
+        message, *remedy = (
+            textwrap.wrap(part, cells - 2, break_long_words=False, break_on_hyphens=False) for part in parts
+        )
+        lines = message + [f"{'  ' if number else '→ '}{line}" for lines in remedy for number, line in enumerate(lines)]
+        text = f"\n{' ' * indent}".join(lines)
+    else:
+        text = "; ".join(parts)
+    say(click.style(f"{word:{STATE_CELLS}}", fg=colour) + f"{finding.check:{NAME_CELLS}}{text}")
 
 
 def summary(found: Iterable[Finding]) -> str:
@@ -161,7 +176,7 @@ def summary(found: Iterable[Finding]) -> str:
 def print_json(found: list[Finding], *, failed: bool) -> None:
     """All of it as one document."""
     body = msgspec.json.encode({"ok": not failed, "findings": found})
-    click.echo(msgspec.json.format(body, indent=2) if sys.stdout.isatty() else body)
+    say(msgspec.json.format(body, indent=2) if sys.stdout.isatty() else body)
 
 
 main = click.Command(
@@ -175,6 +190,8 @@ main = click.Command(
 
 def run() -> int:
     """Do what `sys.argv` says; the exit status."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a name that this locale cannot print ends nothing
     try:
         status = main.main(prog_name=PROGRAM, standalone_mode=False)
     except click.ClickException as error:
@@ -183,7 +200,7 @@ def run() -> int:
         return USAGE_ERROR
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except BrokenPipeError:
+    except PipeClosed:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more at its end
         return PIPE_CLOSED
     return int(status or 0)

@@ -73,7 +73,7 @@ def _running(work: Path, runners: list[Runner]) -> Iterator[Finding]:
     for runner in runners[:SHOWN]:
         job_id = runner.folder.parent.name
         line = f"FFmpeg (pid {runner.pid}) of job {job_id} runs, and no daemon looks after it"
-        yield warn("leftovers", line, f"{NEXT}; to end it: kill {runner.pid}")
+        yield warn("leftovers", line, f"{NEXT}; or end it: kill {runner.pid}")
     if len(runners) > SHOWN:
         yield warn("leftovers", f"{len(runners) - SHOWN} more such processes run", NEXT)
     unseen = [folder for folder in _runs(work) if folder not in {runner.folder for runner in runners}]

@@ -26,10 +26,10 @@ FIRST_YEAR = 2025
 ASLEEP_SECONDS = 60.0
 
 OWN_DESCRIPTORS = 64
-"""The daemon's sockets, store, log and eventfds: 37 when idle."""
+"""The daemon's sockets, store, log and eventfds: 34 when idle."""
 
 JOB_DESCRIPTORS = 8
-"""A running job's pidfd and pipes, and what a start takes for a moment."""
+"""A running job has 3; the rest is what its start and its proof take for a moment."""
 
 CLIENTS = 64
 """Connections that a daemon should have room for."""

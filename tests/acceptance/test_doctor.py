@@ -19,7 +19,7 @@ from tests.support.disks import MIB, dead_disk, small_disk
 from tests.support.faults import FILE_NAME
 from tests.support.jobs import lasting, quick
 from tests.support.processes import eventually, process, working_in
-from tests.support.shell import DONE, REFUSED, RUSHES, WRONG_USAGE, Shell
+from tests.support.shell import DONE, PIPE_CLOSED, REFUSED, RUSHES, WRONG_USAGE, Shell
 from tests.support.sqlite_files import flip
 
 NOBODY = 65534
@@ -148,6 +148,17 @@ def test_what_a_path_holds_does_nothing_to_a_terminal(folder: Path) -> None:
     assert "\x1b" not in ran.out
 
 
+def test_whoever_closes_the_pipe_hears_no_complaint(folder: Path) -> None:
+    theirs, ours = os.pipe()
+    os.close(theirs)
+    run = subprocess.run(
+        [RUSHES, "doctor", "--data", str(folder / "data"), "--bus", f"ipc://{folder}/bus"],
+        stdout=ours, stderr=subprocess.PIPE, check=False, env=clean_environment(),
+    )  # fmt: skip
+    os.close(ours)
+    assert (run.returncode, run.stderr) == (PIPE_CLOSED, b"")
+
+
 def test_a_person_at_a_terminal_reads_lines_that_fit(folder: Path) -> None:
     words = ("doctor", "--data", folder / "data", "--ffmpeg", script(folder, "exit 1"))  # no line has a long path
     with Shell(f"ipc://{folder}/bus", folder).terminal(*words) as terminal:
@@ -156,7 +167,7 @@ def test_a_person_at_a_terminal_reads_lines_that_fit(folder: Path) -> None:
     assert max(map(len, lines)) <= 100
     assert any(line.startswith("warn  daemon         none answers at") for line in lines)
     assert "\x1b[31mFAIL" in terminal.shown
-    assert "\n                     " in terminal.text, "the rest of a long line is set in"
+    assert any(line.startswith(f"{'':21}→ no job can run") for line in lines), "what to do stands below what is wrong"
 
 
 # ---------------------------------------------------------------- FFmpeg

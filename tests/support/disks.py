@@ -1,4 +1,4 @@
-"""Small disks, in memory, that a test can fill to the last byte, and dead ones. They need root, else a test is skipped."""
+"""Small disks, in memory, that a test can fill to the last byte, and dead ones. Without root, tests of them skip."""
 
 import ctypes
 import os
