@@ -32,13 +32,18 @@ def default_address(environ: "os._Environ[str] | dict[str, str]" = os.environ) -
     `RUSHES_BUS`, else `rushes` in the per-user runtime directory (XDG Base Directory Specification), else a folder
     of the user's own in /tmp.
     """
-    if environ.get(ENVIRONMENT):
+    if is_set(environ):
         return environ[ENVIRONMENT]
     user = os.getuid()
     runtime = environ.get("XDG_RUNTIME_DIR") or f"/run/user/{user}"
     if Path(runtime).is_dir():
         return f"ipc://{runtime}/rushes"
     return f"ipc:///tmp/rushes-{user}"
+
+
+def is_set(environ: "os._Environ[str] | dict[str, str]" = os.environ) -> bool:
+    """True where `RUSHES_BUS` says which bus is meant."""
+    return bool(environ.get(ENVIRONMENT))
 
 
 def endpoints(address: str) -> Endpoints:
@@ -89,18 +94,22 @@ def is_loopback(address: str) -> bool:
     return LOOPBACK.match(host) is not None
 
 
-def check_owner(folder: Path) -> None:
+def check_owner(folder: Path, *, is_named: bool = False) -> None:
     """Refuse an ipc folder in which somebody else could have put the sockets.
 
+    Args:
+        folder: where the sockets are.
+        is_named: True for a client that was told its bus, and so whose it is: a system's daemon has a user of its own.
+
     Raises:
-        BadAddress: the folder is another user's (root's is taken), or others may write to it.
+        BadAddress: the folder is another user's (root's is taken), or everybody may write to it.
 
     """
     try:
         found = folder.stat()
     except OSError:
         return  # nobody is there; connecting will say so
-    if found.st_uid not in (os.getuid(), 0):
+    if not is_named and found.st_uid not in (os.getuid(), 0):
         raise BadAddress(f"bus folder {folder} belongs to uid {found.st_uid}, not to you or root")
     if found.st_mode & stat.S_IWOTH:
         raise BadAddress(f"bus folder {folder} can be written by everybody; chmod 700 {folder}")

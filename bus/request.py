@@ -10,7 +10,7 @@ import zmq
 
 from bus import codec
 from bus import messages as m
-from bus.address import check_owner, default_address, endpoints, ipc_folder, is_ipv6
+from bus.address import check_owner, default_address, endpoints, ipc_folder, is_ipv6, is_set
 from bus.errors import REFUSALS, Internal, NoDaemon
 
 T = TypeVar("T")
@@ -92,7 +92,7 @@ class Connection:
         self.endpoints = endpoints(self.address)
         folder = ipc_folder(self.address)
         if folder is not None:
-            check_owner(folder)
+            check_owner(folder, is_named=bus is not None or is_set())
         self._sockets: WeakSet[Any] = WeakSet()
 
     def socket(self, context: "zmq.Context[Any]", kind: int) -> Any:

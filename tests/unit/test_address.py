@@ -14,6 +14,7 @@ from bus.address import (
     is_loopback,
 )
 from bus.errors import BadAddress
+from bus.request import Connection
 
 
 @pytest.mark.parametrize(
@@ -109,3 +110,23 @@ def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
     os.chown(tmp_path, 12345, -1)
     with pytest.raises(BadAddress, match="belongs to uid 12345"):
         check_owner(tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_whoever_is_told_where_the_bus_is_may_use_the_daemon_of_another_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`rushes.service` has a user of its own, and a group of users who may use its bus."""
+    folder = tmp_path / "rushes"
+    folder.mkdir()
+    os.chown(folder, 12345, -1)
+    monkeypatch.delenv("RUSHES_BUS", raising=False)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    with pytest.raises(BadAddress, match="belongs to uid 12345"):
+        Connection(None)
+    assert Connection(f"ipc://{folder}").address == f"ipc://{folder}"
+    monkeypatch.setenv("RUSHES_BUS", f"ipc://{folder}")
+    assert Connection(None).address == f"ipc://{folder}"
+    folder.chmod(0o777)
+    with pytest.raises(BadAddress, match="can be written by everybody"):
+        Connection(None)
