@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 ANSWER_SECONDS = 30
+SHARED = ("/share/man/man1/rushes.1", "/share/bash-completion/completions/rushes")
 CLIENT = """
 import sys
 from bus.client import Client
@@ -25,6 +26,9 @@ def main(wheel: str) -> None:
     with tempfile.TemporaryDirectory(prefix="rushes-wheel-") as folder:
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(f"{folder}/wheel")
+            missing = [path for path in SHARED if not any(name.endswith(path) for name in archive.namelist())]
+        if missing:
+            sys.exit(f"the wheel lacks {', '.join(missing)}")
         environment = {**os.environ, "PYTHONPATH": f"{folder}/wheel"}
         bus = f"ipc://{folder}/bus"
         daemon = subprocess.Popen(

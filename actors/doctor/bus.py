@@ -38,12 +38,12 @@ def look(config: Config) -> Iterator[Finding]:
     try:
         folder = ipc_folder(config.bus)
         if folder is not None:
-            check_owner(folder)
+            check_owner(folder, is_named=True)  # whose it may be is looked at below, as the daemon looks at it
     except BadAddress as error:
         yield fail("bus", str(error), "name another with --bus or RUSHES_BUS")
         return
     if folder is not None:
-        yield _folder(config.bus, folder)
+        yield _folder(config.bus, folder, _uid(Path(config.data)))
     elif is_loopback(config.bus):
         yield ok("bus", f"{config.bus}: whoever is on this machine may use it")
     else:
@@ -53,7 +53,15 @@ def look(config: Config) -> Iterator[Finding]:
     yield from _daemon(config, ANSWER_SECONDS if is_there else ABSENT_SECONDS)
 
 
-def _folder(address: str, folder: Path) -> Finding:
+def _uid(data: Path) -> int:
+    """Whose the daemon is: the data folder's owner; where there is none yet, whoever asks."""
+    try:
+        return data.stat().st_uid
+    except OSError:
+        return os.geteuid()
+
+
+def _folder(address: str, folder: Path, daemons_uid: int) -> Finding:
     me = user_name(os.geteuid())
     if not folder.exists():
         nearest = next(above for above in folder.parents if above.exists())
@@ -65,6 +73,9 @@ def _folder(address: str, folder: Path) -> Finding:
         )  # fmt: skip
     found = folder.stat()
     line = f"{address}, of {user_name(found.st_uid)}, mode {stat.S_IMODE(found.st_mode):04o}"
+    if found.st_uid not in (daemons_uid, 0):
+        remedy = f"chown {user_name(daemons_uid)} {folder}, or name another with --bus"
+        return fail("bus", f"{line}: the daemon, {user_name(daemons_uid)}, will not use what is another's", remedy)
     if not os.access(folder, os.X_OK) or ((folder / COMMANDS).exists() and not os.access(folder / COMMANDS, os.W_OK)):
         return fail("bus", f"{line}: {me} may not use it", "log in as a member of the folder's group, or as its owner")
     return ok("bus", line)

@@ -41,7 +41,8 @@ def look(config: Config) -> Iterator[Finding]:
     runners = list(runners_in(work))
     found = holder(data)
     if found is not None:
-        yield ok("leftovers", f"none: {_count(len(runners), 'process')} in {work} are looked after by {name(found)}")
+        running = {runner.folder for runner in runners}
+        yield ok("leftovers", f"none; {name(found)} looks after {_count(len(running), 'run')} of FFmpeg")
         return
     findings = [*_running(work, runners), *_folders(data, work)]
     yield from findings or [ok("leftovers", "none")]

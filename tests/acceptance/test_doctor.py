@@ -342,7 +342,7 @@ def test_a_daemon_that_serves_is_in_order_and_not_disturbed(daemon: Daemon) -> N
     assert answer.one("daemon").message == f"pid {daemon.pid}, 1 of 2 slots busy, 0 queued"
     assert answer.one("store").message == f"the daemon (pid {daemon.pid}) has it, and looks after it"
     assert answer.one("version").state == answer.one("round trip").state == "ok"
-    assert answer.one("leftovers").message.startswith("none: 1 process in ")
+    assert answer.one("leftovers").message == f"none; the daemon (pid {daemon.pid}) looks after 1 run of FFmpeg"
     assert "the daemon may have" in answer.one("descriptors").message
     assert daemon.view(job_id)["status"] == "processing"
     daemon.result("drain")
@@ -367,6 +367,11 @@ def test_a_bus_that_cannot_be_used_fails(folder: Path) -> None:
     (folder / "open").mkdir()
     (folder / "open").chmod(0o777)
     assert "can be written by everybody" in Doctor(data, f"ipc://{folder}/open").ask().one("bus").message
+    if os.geteuid() == 0:
+        (folder / "other").mkdir()
+        os.chown(folder / "other", NOBODY, NOBODY)
+        other = Doctor(data, f"ipc://{folder}/other").ask().one("bus")
+        assert (other.state, other.remedy) == ("fail", f"chown root {folder}/other, or name another with --bus")
 
 
 def test_an_ffmpeg_that_a_killed_daemon_left_is_named_until_a_daemon_has_it_again(daemon: Daemon) -> None:
