@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test bench soak check wheel lock clean
+.PHONY: demo test bench soak check wheel man lock clean
 
 demo: .venv/ready ## the main job on real input
 	$(BIN)/rushes demo
@@ -34,6 +34,9 @@ wheel: .venv/ready ## build the wheel, and see that it brings all that the daemo
 	$(BIN)/python -m hatchling build -t wheel -d dist
 	$(BIN)/python tests/check_wheel.py dist/*.whl
 
+man: .venv/ready ## write the man pages and completion scripts in deploy/ anew, from the command line itself
+	$(BIN)/python deploy/make_man.py
+
 # The lock pins every package with its hashes; the project itself is installed live from this folder.
 .venv/ready: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Rushes needs Python 3.11 or newer; say make PYTHON=python3.x")'
@@ -50,12 +53,12 @@ wheel: .venv/ready ## build the wheel, and see that it brings all that the daemo
 	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
-LOCK := uv pip compile pyproject.toml --group dev --group build --generate-hashes --universal \
-    --python-version 3.11 --no-emit-index-url
+LOCK := uv pip compile pyproject.toml --generate-hashes --universal --python-version 3.11 --no-emit-index-url
 
-lock: ## write requirements.lock and requirements-bench.lock anew (needs uv)
-	$(LOCK) --output-file requirements.lock
-	$(LOCK) --group bench --constraint requirements.lock --output-file requirements-bench.lock
+lock: ## write the three locks anew (needs uv): all that the makers need, all that runs, all of the bench
+	$(LOCK) --group dev --group build --output-file requirements.lock
+	$(LOCK) --constraint requirements.lock --output-file requirements-run.lock
+	$(LOCK) --group dev --group build --group bench --constraint requirements.lock --output-file requirements-bench.lock
 
 clean:
 	rm -rf .venv .venv-bench dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
