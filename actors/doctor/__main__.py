@@ -18,7 +18,7 @@ from actors.__main__ import main as serve
 from actors.config import Config, ConfigError, load
 from actors.doctor import bounded, bus, folder, leftovers, machine, programs, service, store
 from actors.doctor.bounded import Beside, DidNotEnd, Died
-from actors.doctor.finding import Finding, Look, State, fail, ok
+from actors.doctor.finding import Finding, Look, State, fail, ok, warn
 from actors.doctor.folder import user_name
 
 PROGRAM = "rushes doctor"
@@ -109,7 +109,14 @@ def examine(given: dict[str, Any], config: Path | None) -> Iterator[Finding]:
             "its disk or its server is gone: see mount and dmesg, bring it back, and start the daemon again",
         )  # fmt: skip
     else:
-        if owner and os.geteuid() == 0:
+        me = os.geteuid()
+        if owner is not None and me not in (owner, 0):
+            checks = {name: CHECKS[name] for name in (*WITHOUT_DATA, "bus")}
+            yield warn(
+                "data", f"{settings.data} is of {user_name(owner)}, and you are {user_name(me)}; it was not looked at",
+                "say it as that user, or as root: sudo rushes doctor ...",
+            )  # fmt: skip
+        elif owner and me == 0:
             uid = owner
             yield ok("user", f"looking as {user_name(uid)}, who owns the data folder")
     yield from bounded.findings(checks, settings, uid)

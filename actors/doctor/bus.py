@@ -43,11 +43,13 @@ def look(config: Config) -> Iterator[Finding]:
         yield fail("bus", str(error), "name another with --bus or RUSHES_BUS")
         return
     if folder is not None:
-        yield _folder(config.bus, folder, _uid(Path(config.data)))
+        found = _folder(config.bus, folder, _uid(Path(config.data)))
     elif is_loopback(config.bus):
-        yield ok("bus", f"{config.bus}: whoever is on this machine may use it")
+        found = ok("bus", f"{config.bus}: whoever is on this machine may use it")
     else:
-        yield fail("bus", f"{config.bus} is not of this machine alone", "use tcp://127.0.0.1:PORT, or ipc:///folder")
+        found = fail("bus", f"{config.bus} is not of this machine alone", "use tcp://127.0.0.1:PORT, or ipc:///folder")
+    yield found
+    if found.state == "fail":
         return
     is_there = folder is None or (folder / COMMANDS).exists()
     yield from _daemon(config, ANSWER_SECONDS if is_there else ABSENT_SECONDS)
@@ -101,11 +103,11 @@ def _daemon(config: Config, seconds: float) -> Iterator[Finding]:
 
 
 def _holder(data: Path) -> Holder | None:
-    """As far as this user may see it: the store's check tells of what it may not."""
+    """Who has the data folder; one whose pid is not known where this user may not see it."""
     try:
         return holder(data)
     except OSError:
-        return None
+        return Holder(None)
 
 
 def _time(client: Client) -> float:
@@ -115,10 +117,10 @@ def _time(client: Client) -> float:
 
 
 def _silent(config: Config, held: Holder | None) -> Finding:
-    if held is None:
+    if held is None or held.pid is None:
         return warn("daemon", f"none answers at {config.bus}", "start it: rushes serve, or systemctl start rushes")
     line = f"none answers at {config.bus}, but one (pid {held.pid}) has {config.data}"
-    other = None if held.pid is None else address_of(held.pid)
+    other = address_of(held.pid)
     if other is not None and other != config.bus.rstrip("/"):
         return fail("daemon", line, f"it is at {other}: say --bus {other}, or set RUSHES_BUS")
     return fail(

@@ -32,6 +32,14 @@ sys.exit(__main__.run())
 """
 """A doctor who gives up on a check sooner: all but the one that hangs are done by then, on a busy machine, too."""
 
+AS_NOBODY = f"""\
+import os, sys
+from actors.doctor import __main__
+os.setgroups([])
+os.setuid({NOBODY})
+sys.exit(__main__.run())
+"""
+
 MAY_DIFFER = {"clock", "filesystem", "hardware", "systemd", "processes", "memory", "shared memory", "encoders"}
 """What is a warning on some machines on which the tests run, and right there."""
 
@@ -358,6 +366,23 @@ def test_a_bus_and_a_data_folder_that_do_not_belong_together_fail(daemon: Daemon
     other = Doctor(folder / "data", daemon.bus).ask().one("daemon")
     assert other.state == "fail"
     assert other.message == f"at {daemon.bus} is pid {daemon.pid}, but nobody has {folder}/data"
+
+
+def test_somebody_else_is_told_what_there_is_to_see_and_whom_to_ask(folder: Path, ffmpeg: Path) -> None:
+    """The daemon's users may use its bus, and not see its data folder."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can be two users")
+    data = folder / "data"
+    data.mkdir(mode=0o700)
+    program = shutil.copy(ffmpeg, folder / "ffmpeg")  # where everybody may run it
+    doctor = Doctor(data, f"ipc://{folder}/bus", ffmpeg=program)
+    answer = doctor.ask(program=(sys.executable, "-c", AS_NOBODY))
+    assert answer.one("data") == (
+        "warn", f"{data} is of root, and you are nobody; it was not looked at",
+        "say it as that user, or as root: sudo rushes doctor ...",
+    )  # fmt: skip
+    assert answer.one("encode").state == "ok"
+    assert not answer.lines.keys() & {"store", "write", "leftovers"}
 
 
 def test_a_bus_that_cannot_be_used_fails(folder: Path) -> None:
