@@ -20,6 +20,7 @@ from actors.doctor import bounded, bus, folder, leftovers, machine, programs, se
 from actors.doctor.bounded import Beside, DidNotEnd, Died
 from actors.doctor.finding import Finding, Look, State, fail, ok, warn
 from actors.doctor.folder import user_name
+from actors.jobs.slots import shape_of
 
 PROGRAM = "rushes doctor"
 
@@ -98,7 +99,7 @@ def examine(given: dict[str, Any], config: Path | None) -> Iterator[Finding]:
             "settings", str(error), "put it right first: the daemon does not start, and nothing else was looked at"
         )
         return
-    yield ok("settings", f"data {settings.data}, bus {settings.bus}, {settings.slots} slots")
+    yield ok("settings", f"data {settings.data}, bus {settings.bus}, slots {shape_of(settings.slots)}")
     checks, uid = CHECKS, None
     try:
         owner = owner_of(settings)

@@ -90,9 +90,10 @@ def look_at_limits(config: Config) -> Iterator[Finding]:
     """Whether the limits leave room for all slots. Those of a daemon that runs, where this user may see them."""
     pid = _daemon_pid(Path(config.data))
     whose = "this shell" if pid is None else "the daemon"
-    yield _descriptors(config.slots, pid, whose)
-    yield _tasks(config.slots, pid, whose)
-    yield _memory(config.slots, pid, whose)
+    slots = sum(config.slots.values())  # each job takes one of some resource
+    yield _descriptors(slots, pid, whose)
+    yield _tasks(slots, pid, whose)
+    yield _memory(slots, pid, whose)
     yield _shared_memory()
 
 

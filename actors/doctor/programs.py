@@ -1,6 +1,7 @@
 """The programs that a job needs: FFmpeg, what it can encode with, and the shell that it runs under."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from actors.doctor.finding import Finding, fail, ok, size, warn
 from actors.ffmpeg import binary, trial
 from actors.ffmpeg.binary import FFmpeg, FFmpegMissing
 from actors.ffmpeg.child import SHELL
+from actors.ffmpeg.formats import Formats
 from actors.ffmpeg.trial import CannotEncode
+from actors.ffmpeg.wrapper import NoWrapper, wrapper
 
 EXPECTED = {"libx264": "H.264", "libx265": "HEVC", "aac": "AAC", "libopus": "Opus"}
 """Encoders that most jobs ask for, and what they make."""
@@ -29,10 +32,17 @@ def look(config: Config) -> Iterator[Finding]:
         yield fail("ffmpeg", str(error), "no job can run: apt install ffmpeg, or name one with --ffmpeg")
         return
     yield ok("ffmpeg", f"{found.path}, version {found.version}")
+    try:
+        found = found._replace(wrapper=wrapper(config.children))
+    except NoWrapper as error:
+        yield fail(
+            "children", str(error), "install coreutils and util-linux, or change [children] in the configuration"
+        )
     can = trial.encoders(found)
     yield _common(found, can)
     yield _hardware(can)
     yield _trial(found, "libx264" if "libx264" in can else FALLBACK)
+    yield from _formats(config, found)
 
 
 def _common(found: FFmpeg, can: frozenset[str]) -> Finding:
@@ -67,6 +77,19 @@ def _trial(found: FFmpeg, encoder: str) -> Finding:
             "run it by hand, or name another with --ffmpeg",
         )  # fmt: skip
     return ok("encode", f"half a second with {encoder}: {size(made)}")
+
+
+def _formats(config: Config, found: FFmpeg) -> Iterator[Finding]:
+    """The configuration's own: one that FFmpeg does not take keeps the daemon from starting."""
+    presets = Formats(config.formats, found, Path(tempfile.gettempdir()))
+    for name in config.formats:
+        error = presets.error(name)
+        if error is not None:
+            yield fail(
+                "formats", f"format {name} cannot be used: {error}", "put it right in the configuration's [formats]"
+            )
+    if config.formats and presets.wrong() is None:
+        yield ok("formats", " ".join(config.formats))
 
 
 def look_at_shell(_config: Config) -> Iterator[Finding]:

@@ -27,7 +27,7 @@ def encoders(ffmpeg: FFmpeg) -> frozenset[str]:
 
 
 def encode(ffmpeg: FFmpeg, encoder: str) -> int:
-    """Encode half a second of video, to nowhere; the bytes that it makes.
+    """Encode half a second of video, to nowhere, as a job would with its niceness and limits; the bytes that it makes.
 
     Raises:
         CannotEncode: it ended with another status than 0, or made nothing.
@@ -35,7 +35,7 @@ def encode(ffmpeg: FFmpeg, encoder: str) -> int:
     """
     picture = ["-f", "lavfi", "-i", f"testsrc=size=128x72:rate=25:duration={SECONDS_OF_VIDEO}"]
     words = ["-hide_banner", "-nostdin", "-loglevel", "error", *picture, "-c:v", encoder, "-f", "matroska", "pipe:1"]
-    done = _run([ffmpeg.path, *words])
+    done = _run([*ffmpeg.wrapper, ffmpeg.path, *words])
     if done.returncode != 0 or not done.stdout:
         said = done.stderr.decode(errors="replace").strip().splitlines() or ["nothing"]
         raise CannotEncode(f"it ended with {done.returncode} and said: {said[-1][:SAID_CHARS]}")

@@ -213,6 +213,23 @@ def test_an_ffmpeg_without_the_usual_encoders_is_a_warning_and_tried_with_its_ow
     assert "with mpeg4" in answer.one("encode").message
 
 
+def test_formats_and_limits_of_the_configuration_are_tried(folder: Path) -> None:
+    config = folder / "rushes.toml"
+    config.write_text(
+        '[formats.mine]\nargs = ["-c:v", "no-such-encoder"]\nextension = ".mp4"\n'
+        '[formats.good]\nargs = ["-c:v", "mpeg4"]\nextension = ".mp4"\n'
+        '[children]\nnice = 5\n[children.limits]\ncpu_seconds = 1000\naddress_space = "100 MB"\n'
+    )
+    answer = Doctor(folder / "data", f"ipc://{folder}/bus", config=config).ask()
+    assert answer.states("fail") == {"encode", "formats"}, "no FFmpeg runs in so little memory"
+    config.write_text(config.read_text().replace('address_space = "100 MB"\n', ""))
+    answer = Doctor(folder / "data", f"ipc://{folder}/bus", config=config).ask()
+    assert answer.states("fail") == {"formats"}
+    assert answer.one("formats").message.startswith("format mine cannot be used: ")
+    config.write_text(config.read_text().replace("no-such-encoder", "mpeg4"))
+    assert Doctor(folder / "data", f"ipc://{folder}/bus", config=config).ask().one("formats").message == "mine good"
+
+
 def test_an_ffmpeg_that_hangs_is_given_up_on_and_ended(folder: Path) -> None:
     pid = folder / "pid"
     program = script(folder, f"echo $$ >{pid}", "exec sleep 1000")
