@@ -54,6 +54,7 @@ def _sound(path: Path) -> Finding:
         with closing(open_still(path)) as connection:
             version: int = connection.execute("PRAGMA user_version").fetchone()[0]
             whole = check(connection, path, CHECK_SECONDS)
+            counts: dict[str, int] = dict(connection.execute(queries()["counts"])) if version else {}
     except StoreError as error:
         finding = fail("store", str(error))
     except sqlite3.OperationalError as error:
@@ -61,13 +62,13 @@ def _sound(path: Path) -> Finding:
     except sqlite3.DatabaseError as error:
         finding = fail("store", str(damaged(path, error)))
     else:
-        return _schema(path, version, whole=whole)
+        return _schema(path, version, counts, whole=whole)
     if holder(path.parent) is not None:
         return ok("store", "a daemon has just begun to use it, and looks after it")
     return finding
 
 
-def _schema(path: Path, version: int, *, whole: bool) -> Finding:
+def _schema(path: Path, version: int, counts: dict[str, int], *, whole: bool) -> Finding:
     known = len(migrations())
     if version > known:
         return fail(
@@ -75,8 +76,9 @@ def _schema(path: Path, version: int, *, whole: bool) -> Finding:
             "run the newer version, or name another data folder",
         )  # fmt: skip
     schema = f"schema {version}" + (f", which the daemon will bring to {known}" if version < known else "")
+    jobs = " ".join(f"{count} {status}" for status, count in counts.items()) or "no jobs"
     extent = "sound" if whole else f"sound as far as {CHECK_SECONDS:g} s went"
-    return ok("store", f"{schema}, {size(path.stat().st_size)}, {extent}")
+    return ok("store", f"{schema}, {jobs}, {size(path.stat().st_size)}, {extent}")
 
 
 def unknown_jobs(path: Path, ids: Sequence[str]) -> list[str]:
