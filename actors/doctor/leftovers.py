@@ -52,22 +52,23 @@ def look(config: Config) -> Iterator[Finding]:
 def runners_in(work: Path) -> Iterator[Runner]:
     """Everybody but the shims who belongs to a run below `work`, as `is_of_run` tells: in one look at /proc."""
     for stat in living():
-        for link in (f"/proc/{stat.pid}/fd/{LOCK_FD}", f"/proc/{stat.pid}/cwd"):
-            folder = _run_of(link, work)
-            if folder is not None and command_of(stat.pid)[:3] != [SHELL, "-c", SHIM]:
-                yield Runner(stat.pid, folder)
-            if folder is not None:
-                break
+        opened = _target(f"/proc/{stat.pid}/fd/{LOCK_FD}")
+        if opened is not None and opened == Workspace(opened.parent).record:
+            folder: Path | None = opened.parent
+        else:
+            folder = _target(f"/proc/{stat.pid}/cwd")
+        if folder is None or folder.parent.parent != work:
+            continue
+        if command_of(stat.pid)[:3] != [SHELL, "-c", SHIM]:
+            yield Runner(stat.pid, folder)
 
 
-def _run_of(link: str, work: Path) -> Path | None:
-    """The folder of the run that a link of /proc leads to."""
+def _target(link: str) -> Path | None:
+    """Where a link of /proc leads."""
     try:
-        target = Path(os.readlink(link))  # noqa: PTH115 # twice for each process there is
+        return Path(os.readlink(link))  # noqa: PTH115 # twice for each process there is
     except OSError:
         return None  # it has ended, or is not ours to see
-    parts = target.relative_to(work).parts if target.is_relative_to(work) else ()
-    return work / parts[0] / parts[1] if len(parts) > 1 else None
 
 
 def _running(work: Path, runners: list[Runner]) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """`rushes doctor`: what is wrong stands in one line, with what to do, and nothing is touched."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -423,7 +424,10 @@ def test_an_ffmpeg_that_a_killed_daemon_left_is_named_until_a_daemon_has_it_agai
     job_id = daemon.rendering(lasting(daemon.out / "left.mp4"))
     child = daemon.child(job_id)
     daemon.kill9()
-    answer = of(daemon).ask()
+    (log,) = (daemon.data / "work" / job_id).glob("*/stderr")
+    with subprocess.Popen(["sh", "-c", f"exec sleep 100 3<{log}"]) as reader:  # as one who looks at the log
+        answer = of(daemon).ask()
+        reader.kill()
     assert answer.status == DONE
     left = answer.one("leftovers")
     assert left.state == "warn"
@@ -443,6 +447,12 @@ def test_what_a_killed_run_left_is_told_of_and_left_to_the_next_daemon(daemon: D
     for one in working_in(daemon.data):
         os.kill(one.pid, 9)
     eventually(lambda: not child.members(), "the run is gone")
+    (record,) = (daemon.data / "work" / job_id).glob("*/record")
+    with record.open("rb") as held:  # as by a process of a container, which is in no list
+        fcntl.flock(held, fcntl.LOCK_EX)
+        unseen = of(daemon).ask().one("leftovers")
+    assert unseen.state == "warn"
+    assert f"has 1 record open, such as {record}" in unseen.message
     stranger = daemon.data / "work" / ("z" * 16)
     stranger.mkdir()
     answer = of(daemon).ask()
