@@ -44,6 +44,9 @@ CHECKS: dict[str, Look] = {
 }
 """All of them, in the order of their lines."""
 
+USUAL_CONFIG = Path("/etc/rushes/rushes.toml")
+"""What deploy/rushes.service has the daemon read: a shell does not."""
+
 WITHOUT_DATA = ("ffmpeg", "shell", "log", "clock", "kernel")
 """Those that do not look at the data folder."""
 
@@ -100,6 +103,10 @@ def examine(given: dict[str, Any], config: Path | None) -> Iterator[Finding]:
         )
         return
     yield ok("settings", f"data {settings.data}, bus {settings.bus}, slots {shape_of(settings.slots)}")
+    if config is None and not os.environ.get("RUSHES_CONFIG") and USUAL_CONFIG.exists():
+        yield warn(
+            "settings", f"{USUAL_CONFIG} is there and was not read", f"is that what you mean? --config {USUAL_CONFIG}"
+        )
     checks, uid = CHECKS, None
     try:
         owner = owner_of(settings)
