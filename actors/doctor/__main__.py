@@ -1,25 +1,23 @@
 """`python -m actors.doctor`: the command line to which `rushes doctor` hands over."""
 
 import os
-import shutil
 import sys
-import textwrap
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
 from actors.__main__ import INTERRUPTED, MAX_HELP_WIDTH, USAGE_ERROR, complain
 from actors.__main__ import main as serve
 from actors.config import Config, ConfigError, load
 from actors.doctor import bounded, bus, folder, leftovers, machine, programs, service, store
 from actors.doctor.bounded import Beside, DidNotEnd, Died
-from actors.doctor.finding import Finding, Look, State, fail, ok, warn
+from actors.doctor.finding import Finding, Look, fail, ok, warn
 from actors.doctor.folder import user_name
+from actors.doctor.output import PipeClosed, print_json, say, show, summary
 from actors.jobs.slots import shape_of
 
 PROGRAM = "rushes doctor"
@@ -53,15 +51,6 @@ WITHOUT_DATA = ("ffmpeg", "shell", "log", "clock", "kernel")
 FOLDER_SECONDS = 5.0
 """For a first look at the data folder: a system call, for which a network mount may have to be made."""
 
-WORDS: dict[State, tuple[str, str]] = {"ok": ("ok", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "red")}
-"""How a state is written, and in which colour."""
-
-STATE_CELLS, NAME_CELLS = 6, 15
-"""Of the first two columns."""
-
-MIN_CELLS = 40
-"""Below that a line is not wrapped more tightly."""
-
 
 def options() -> list[click.Parameter]:
     """Those of `serve`, so that what it would be told can be tried first, and `--json`."""
@@ -73,8 +62,8 @@ def doctor(*, as_json: bool, config: Path | None, **given: Any) -> int:
     """See whether all is there that the daemon needs, and what to do where it is not.
 
     Give it what you give to rushes serve; the environment and the file count as they do there. It changes
-    nothing, and leaves a daemon that runs alone. Root looks as the owner of the data folder. The exit status is 1
-    where a line says FAIL.
+    nothing, and does not disturb a daemon that runs. Root looks as the owner of the data folder. The exit status
+    is 1 where a line says FAIL.
 
     \b
     Example:
@@ -144,54 +133,6 @@ def owner_of(settings: Config) -> int | None:
         return None
     finally:
         beside.close()
-
-
-# ---------------------------------------------------------------- output
-
-
-class PipeClosed(Exception):
-    """Whoever read the lines has gone. Not an OSError, which click would take for its own affair."""
-
-
-def say(line: str | bytes) -> None:
-    """Print a line. Raises `PipeClosed`."""
-    is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"  # no-color.org, and who cannot
-    try:
-        click.echo(line, color=False if is_plain else None)
-    except BrokenPipeError:
-        raise PipeClosed from None
-
-
-def show(finding: Finding) -> None:
-    """Print what was found: on a terminal in lines that fit, in a pipe in one."""
-    word, colour = WORDS[finding.state]
-    parts = [finding.message, *([finding.remedy] if finding.remedy is not None else [])]
-    if sys.stdout.isatty():
-        indent = STATE_CELLS + NAME_CELLS
-        cells = max(MIN_CELLS, shutil.get_terminal_size().columns - indent)
-        message, *remedy = (
-            textwrap.wrap(part, cells - 2, break_long_words=False, break_on_hyphens=False) for part in parts
-        )
-        lines = message + [f"{'  ' if number else '→ '}{line}" for lines in remedy for number, line in enumerate(lines)]
-        text = f"\n{' ' * indent}".join(lines)
-    else:
-        text = "; ".join(parts)
-    say(click.style(f"{word:{STATE_CELLS}}", fg=colour) + f"{finding.check:{NAME_CELLS}}{text}")
-
-
-def summary(found: Iterable[Finding]) -> str:
-    """The last line."""
-    states = [finding.state for finding in found]
-    failed, warned = states.count("fail"), states.count("warn")
-    if not failed and not warned:
-        return "All is well."
-    return f"{failed} failed, {warned} to look at, {states.count('ok')} ok."
-
-
-def print_json(found: list[Finding], *, failed: bool) -> None:
-    """All of it as one document."""
-    body = msgspec.json.encode({"ok": not failed, "findings": found})
-    say(msgspec.json.format(body, indent=2) if sys.stdout.isatty() else body)
 
 
 main = click.Command(
