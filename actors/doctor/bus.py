@@ -1,6 +1,7 @@
 """The bus: its folder, who answers there, how fast, and whether that is this data folder's daemon."""
 
 import os
+import shlex
 import stat
 import statistics
 import time
@@ -13,7 +14,7 @@ from msgspec import ValidationError
 from actors.config import Config
 from actors.doctor.finding import Finding, fail, milliseconds, ok, warn
 from actors.doctor.folder import user_name
-from actors.doctor.holder import Holder, holder
+from actors.doctor.holder import Holder, holder, name
 from bus.address import COMMANDS, check_owner, ipc_folder, is_loopback
 from bus.client import Client
 from bus.codec import Undecodable
@@ -71,12 +72,12 @@ def _folder(address: str, folder: Path, daemons_uid: int) -> Finding:
             return ok("bus", f"{address}: the daemon will make the folder")
         return fail(
             "bus", f"{folder} does not exist, and {me} cannot make it in {nearest}",
-            f"as root: install -d -o {me} -m 700 {folder} (deploy/tmpfiles.conf does it at each boot)",
+            f"as root: install -d -o {me} -m 700 {shlex.quote(str(folder))}; at each boot: deploy/tmpfiles.conf",
         )  # fmt: skip
     found = folder.stat()
     line = f"{address}, of {user_name(found.st_uid)}, mode {stat.S_IMODE(found.st_mode):04o}"
     if found.st_uid not in (daemons_uid, 0):
-        remedy = f"chown {user_name(daemons_uid)} {folder}, or name another with --bus"
+        remedy = f"chown {user_name(daemons_uid)} {shlex.quote(str(folder))}, or name another with --bus"
         return fail("bus", f"{line}: the daemon, {user_name(daemons_uid)}, will not use what is another's", remedy)
     if not os.access(folder, os.X_OK) or ((folder / COMMANDS).exists() and not os.access(folder / COMMANDS, os.W_OK)):
         return fail("bus", f"{line}: {me} may not use it", "log in as a member of the folder's group, or as its owner")
@@ -84,30 +85,40 @@ def _folder(address: str, folder: Path, daemons_uid: int) -> Finding:
 
 
 def _daemon(config: Config, seconds: float) -> Iterator[Finding]:
-    held = _holder(Path(config.data))
     try:
         with Client(config.bus, deadline=seconds) as client:
             status = client.status()
             took = [_time(client) for _ in range(ROUND_TRIPS)]
     except NoDaemon:
-        yield _silent(config, held)
+        yield _silent(config, _holder(Path(config.data)))
     except CommandRefused as refusal:
         yield warn("daemon", f"answers {refusal.code}: {refusal.message}", "try again; and look at its log")
     except (Undecodable, ValidationError):
         remedy = "give the --bus of yours, or the program of its version"
         yield fail("daemon", f"what answers at {config.bus} is no Rushes daemon that this version understands", remedy)
     else:
-        yield _whose(config, status, held)
+        yield _whose(config, status)
         yield _version(status)
         yield _round_trip(statistics.median(took))
 
 
 def _holder(data: Path) -> Holder | None:
-    """Who has the data folder; one whose pid is not known where this user may not see it."""
+    """Who has the data folder, as far as this user may see it."""
     try:
         return holder(data)
     except OSError:
-        return Holder(None)
+        return None
+
+
+def _other(data: Path, pid: int) -> str | None:
+    """Who has the data folder, where that is somebody else than this daemon; None where it is, or may be."""
+    try:
+        held = holder(data)
+    except OSError:
+        return None
+    if held is None:
+        return "nobody has"
+    return None if held.pid in (None, pid) else f"pid {held.pid} has"
 
 
 def _time(client: Client) -> float:
@@ -117,24 +128,24 @@ def _time(client: Client) -> float:
 
 
 def _silent(config: Config, held: Holder | None) -> Finding:
-    if held is None or held.pid is None:
+    if held is None:
         return warn("daemon", f"none answers at {config.bus}", "start it: rushes serve, or systemctl start rushes")
-    line = f"none answers at {config.bus}, but one (pid {held.pid}) has {config.data}"
-    other = address_of(held.pid)
+    other = None if held.pid is None else address_of(held.pid)
+    line = f"none answers at {config.bus}, but {name(held)} has {config.data}"
     if other is not None and other != config.bus.rstrip("/"):
-        return fail("daemon", line, f"it is at {other}: say --bus {other}, or set RUSHES_BUS")
+        return fail("daemon", line, f"it is at {other}: say --bus {shlex.quote(other)}, or set RUSHES_BUS")
     return fail(
         "daemon", line,
         "it has another --bus, or hangs: look at its log; kill -9 ends it, and costs no minute of encoding",
     )  # fmt: skip
 
 
-def _whose(config: Config, status: StatusResult, held: Holder | None) -> Finding:
+def _whose(config: Config, status: StatusResult) -> Finding:
     line = f"pid {status.pid}, {status.running} of {status.slots} slots busy, {status.queued} queued"
-    if held is None or (held.pid is not None and held.pid != status.pid):
-        whose = "nobody has" if held is None else f"pid {held.pid} has"
+    other = _other(Path(config.data), status.pid)
+    if other is not None:
         return fail(
-            "daemon", f"at {config.bus} is pid {status.pid}, but {whose} {config.data}",
+            "daemon", f"at {config.bus} is pid {status.pid}, but {other} {config.data}",
             "--bus and --data are of two daemons: give both as in the unit or the configuration of the one you mean",
         )  # fmt: skip
     if status.draining:

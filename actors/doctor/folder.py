@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import pwd
+import shlex
 import stat
 import statistics
 import tempfile
@@ -83,7 +84,7 @@ def _missing(data: Path) -> Finding:
         return ok("data", f"{data} does not exist yet; the daemon will make it")
     return fail(
         "data", f"{data} does not exist, and {me} cannot make it in {nearest}",
-        f"as root: install -d -o {me} -m 700 {data}; or name another with --data",
+        f"as root: install -d -o {me} -m 700 {shlex.quote(str(data))}; or name another with --data",
     )  # fmt: skip
 
 
@@ -91,7 +92,9 @@ def _owner(data: Path, found: os.stat_result) -> Finding:
     mode = stat.S_IMODE(found.st_mode)
     line = f"{data}, of {user_name(found.st_uid)}, mode {mode:04o}"
     if mode & (stat.S_IWGRP | stat.S_IWOTH):
-        return warn("data", f"{line}: others may write there, and so change jobs", f"chmod go-w {data}")
+        return warn(
+            "data", f"{line}: others may write there, and so change jobs", f"chmod go-w {shlex.quote(str(data))}"
+        )
     return ok("data", line)
 
 

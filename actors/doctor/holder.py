@@ -9,7 +9,7 @@ from actors.daemon import LOCK_FILE
 
 
 class Holder(NamedTuple):
-    """A daemon that holds the lock of a data folder. `pid` is as it sees itself; None where it could not write it."""
+    """A daemon that holds the lock of a data folder. `pid` is None where it is in a container, or not ours to see."""
 
     pid: int | None
 
@@ -28,10 +28,20 @@ def holder(data: Path) -> Holder | None:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         said = os.read(lock, 32).strip()
-        return Holder(int(said) if said.isdigit() else None)
+        is_here = said.isdigit() and _has_open(int(said), data.resolve() / LOCK_FILE)
+        return Holder(int(said) if is_here else None)
     finally:
         os.close(lock)
     return None
+
+
+def _has_open(pid: int, file: Path) -> bool:
+    """Whether a process is what it says it is: a pid that a container's daemon noted is somebody else's here."""
+    try:
+        with os.scandir(f"/proc/{pid}/fd") as entries:
+            return any(os.readlink(entry) == str(file) for entry in entries)  # noqa: PTH115 # scandir's entries
+    except OSError:
+        return False
 
 
 def name(found: Holder) -> str:

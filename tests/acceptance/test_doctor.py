@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -403,10 +404,23 @@ def test_a_daemon_that_serves_is_in_order_and_not_disturbed(daemon: Daemon) -> N
     assert (draining.state, draining.remedy) == ("warn", "rushes resume, once that is wanted")
 
 
+def test_a_daemon_that_hangs_is_told_from_one_that_is_not_there(daemon: Daemon) -> None:
+    daemon.signal(signal.SIGSTOP)
+    try:
+        answer = of(daemon).ask()
+    finally:
+        daemon.signal(signal.SIGCONT)
+    assert answer.states("fail") == {"daemon"}
+    hangs = answer.one("daemon")
+    assert hangs.message == f"none answers at {daemon.bus}, but the daemon (pid {daemon.pid}) has {daemon.data}"
+    assert "or hangs" in (hangs.remedy or "")
+    assert daemon.result("status")["running"] == 0
+
+
 def test_a_bus_and_a_data_folder_that_do_not_belong_together_fail(daemon: Daemon, folder: Path) -> None:
     wrong = Doctor(daemon.data, f"ipc://{folder}/bus").ask().one("daemon")
     assert wrong.state == "fail"
-    assert wrong.message == f"none answers at ipc://{folder}/bus, but one (pid {daemon.pid}) has {daemon.data}"
+    assert wrong.message == f"none answers at ipc://{folder}/bus, but the daemon (pid {daemon.pid}) has {daemon.data}"
     assert wrong.remedy == f"it is at {daemon.bus}: say --bus {daemon.bus}, or set RUSHES_BUS"
     other = Doctor(folder / "data", daemon.bus).ask().one("daemon")
     assert other.state == "fail"
