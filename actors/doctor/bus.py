@@ -25,7 +25,7 @@ ANSWER_SECONDS = 5.0
 """For a daemon's answer: one that is busy needs 20 ms, one whose disk is slow some more."""
 
 ABSENT_SECONDS = 1.0
-"""The same where there is not even a socket: one that is only restarting is back by then."""
+"""The same where nobody has the data folder: one that is only restarting is back by then."""
 
 ROUND_TRIPS = 5
 """Of which the middle one counts."""
@@ -52,8 +52,7 @@ def look(config: Config) -> Iterator[Finding]:
     yield found
     if found.state == "fail":
         return
-    is_there = folder is None or (folder / COMMANDS).exists()
-    yield from _daemon(config, ANSWER_SECONDS if is_there else ABSENT_SECONDS)
+    yield from _daemon(config)
 
 
 def _uid(data: Path) -> int:
@@ -84,13 +83,15 @@ def _folder(address: str, folder: Path, daemons_uid: int) -> Finding:
     return ok("bus", line)
 
 
-def _daemon(config: Config, seconds: float) -> Iterator[Finding]:
+def _daemon(config: Config) -> Iterator[Finding]:
+    held = _holder(Path(config.data))
+    seconds = ABSENT_SECONDS if held is None else ANSWER_SECONDS
     try:
         with Client(config.bus, deadline=seconds) as client:
             status = client.status()
             took = [_time(client) for _ in range(ROUND_TRIPS)]
     except NoDaemon:
-        yield _silent(config, _holder(Path(config.data)))
+        yield _silent(config, held)
     except CommandRefused as refusal:
         yield warn("daemon", f"answers {refusal.code}: {refusal.message}", "try again; and look at its log")
     except (Undecodable, ValidationError):

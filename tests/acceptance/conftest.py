@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.daemon import Daemon, serving
+from tests.support.doctor import open_folder
 from tests.support.shell import Shell
 from tests.support.wire import Listener
 
@@ -68,3 +70,9 @@ def start() -> Iterator[Callable[..., Daemon]]:
             return daemon
 
         yield start_one
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder of the test's own that other users may enter, too."""
+    yield from open_folder()
