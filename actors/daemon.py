@@ -107,7 +107,8 @@ def route(command: AnyCommand) -> str:
 def claim(data: Path) -> int:
     """Make the data folder and lock it for this process; the lock's descriptor. Raises `CannotStart`."""
     try:
-        (data / WORK_FOLDER).mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in (data, data / WORK_FOLDER):  # with `parents` alone, the first would be open to all
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = os.open(data / LOCK_FILE, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -40,6 +40,10 @@ def test_the_ipc_folder_is_made_for_its_owner_only_and_holds_both_sockets(daemon
     assert (folder / "events").is_socket()
 
 
+def test_the_data_folder_is_made_for_its_owner_only(daemon: Daemon) -> None:
+    assert [stat.S_IMODE(folder.stat().st_mode) for folder in (daemon.data, daemon.data / "work")] == [0o700, 0o700]
+
+
 def test_a_tcp_address_on_loopback_has_commands_on_its_port_and_events_on_the_next(over_tcp: Daemon) -> None:
     with Listener(over_tcp.bus) as listener:
         job = over_tcp.submit(quick(over_tcp.out / "a.mp4"))
