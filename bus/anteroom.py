@@ -88,6 +88,11 @@ class Anteroom:
             if lines and inbox is not None:
                 self._hand_over(lines, inbox, commands)
 
+    def waiting(self) -> dict[str, int]:
+        """How many commands wait here, by actor."""
+        with self.lock:
+            return {address: lines.messages for address, lines in self._lines.items()}
+
     def sweep(self) -> list[Refused]:
         """What waits for an actor that is gone."""
         gone = []

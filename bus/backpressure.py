@@ -28,6 +28,10 @@ MAX_LOOSE = 10_000
 """Clients of whom bytes are known that no mark stands for yet; beyond, they are forgotten: at most MARK_BYTES each."""
 
 
+UNREAD, GONE = "the client does not read its replies", "the client has gone"
+"""Why a reply was dropped."""
+
+
 class _Sent(NamedTuple):
     tracker: zmq.MessageTracker
     size: int
@@ -67,7 +71,7 @@ class Replies:
         """Send a reply, of which the first frame is the client and the last the body. Why it was dropped, if it was."""
         client, body = frames[0], frames[-1]
         if not self._fits(client, len(body)):
-            return "the client does not read its replies"
+            return UNREAD
         tracker = None
         try:
             if len(body) >= BIG_BYTES or self._loose.get(client, 0) + len(body) >= MARK_BYTES:
@@ -79,12 +83,12 @@ class Replies:
                     router.send(frame, MORE)
                 router.send(body, LAST)
         except zmq.Again:
-            return "the client does not read its replies"
+            return UNREAD
         except zmq.ZMQError as error:
             if error.errno != zmq.EHOSTUNREACH:
                 raise
             self._loose.pop(client, None)
-            return "the client has gone"
+            return GONE
         self._count(client, len(body), tracker)
         return None
 

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 
 import zmq
 
+from bus.traffic import Traffic
+
 SPARE = 4
 """One of so many descriptors is kept for the daemon itself."""
 
@@ -35,6 +37,7 @@ class Door:
         context: of the sockets.
         bound: each with the endpoint that it is bound to, as libzmq says it.
         notice: called with an event name and its keys, for the log.
+        traffic: where those who are cut off are counted.
 
     """
 
@@ -43,9 +46,11 @@ class Door:
         context: "zmq.Context[zmq.Socket[bytes]]",
         bound: "list[tuple[zmq.Socket[bytes], str]]",
         notice: Callable[[str, dict[str, int]], None],
+        traffic: Traffic | None = None,
     ) -> None:
         self._bound = bound
         self._notice = notice
+        self._traffic = traffic
         self._shut: list[tuple[zmq.Socket[bytes], str]] = []
         self._looked_at = self._told_at = -LOOK_SECONDS
         self._monitors = [_monitor(context, number, socket) for number, (socket, _) in enumerate(bound)]
@@ -68,6 +73,8 @@ class Door:
                     self._shut_for_all()
                 if descriptor >= full:
                     _cut_off(descriptor)
+                    if self._traffic is not None:
+                        self._traffic.cut_off += 1
                     self._tell(full)
 
     @property

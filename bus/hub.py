@@ -22,7 +22,7 @@ import zmq
 from bus import auth, codec, limits
 from bus.address import check_owner, endpoints, ipc_folder, is_ipv6, is_loopback
 from bus.anteroom import Anteroom, Refused
-from bus.backpressure import LAST, MORE, NOW, Replies
+from bus.backpressure import NOW, Replies
 from bus.door import LOOK_SECONDS, Door
 from bus.errors import BadAddress, CommandRefused, Invalid
 from bus.inbox import Inbox
@@ -31,6 +31,8 @@ from bus.inbox import Request as Request
 from bus.lines import Bounds
 from bus.messages import AnyCommand, Reply, ReplyError
 from bus.outbox import EVENT, HUB_INBOX, MAIL, OPEN, REPLY, STOP, Outbox
+from bus.publisher import EVENTS_PER_SUBSCRIBER, Publisher
+from bus.traffic import Traffic
 
 MAX_INBOX = 50_000
 """Commands that may wait for one actor. Beyond, whoever has sent most of them is told `busy`."""
@@ -50,9 +52,6 @@ ALL_REPLIES_BYTES = 256 * 1024 * 1024
 
 REPLIES_PER_CLIENT = 50_000
 """The same in replies, for small ones; libzmq counts these."""
-
-EVENTS_PER_SUBSCRIBER = 20_000
-"""Events held for a slow subscriber; what comes after is dropped, and `events` gives it back."""
 
 MAX_ENVELOPE = 16
 """Frames before a command's body: a peer's own address and the empty one, and as many proxies as anybody has."""
@@ -85,6 +84,7 @@ class Hub:
         notice: called from the hub's thread with an event name and its keys, for the log.
         failed: called from the hub's thread when it dies of an error.
         turns: how many commands an actor takes at once, see `Anteroom`.
+        traffic: where what passes is counted.
 
     Raises:
         BadAddress: the address cannot be used, or another daemon holds it.
@@ -99,12 +99,14 @@ class Hub:
         notice: Callable[[str, Mapping[str, Any]], None],
         failed: Callable[[BaseException], None],
         turns: Mapping[str, int] | None = None,
+        traffic: Traffic | None = None,
     ) -> None:
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._route = route
         self._guard = guard
         self._notice = notice
         self._failed = failed
+        self._traffic = traffic
         self._inboxes: dict[str, Inbox] = {}
         self._lock_fd: int | None = None
         self._files: list[Path] = []
@@ -125,7 +127,8 @@ class Hub:
                 maxmsgsize=limits.MAX_FRAME_BYTES,
             )
             self._xpub = self._socket(zmq.XPUB, sndhwm=EVENTS_PER_SUBSCRIBER, maxmsgsize=limits.MAX_TOPIC_BYTES)
-            self._door = Door(self.context, self._bind(address), notice)
+            self._publisher = Publisher(self._xpub, traffic)
+            self._door = Door(self.context, self._bind(address), notice, traffic)
         except BaseException:
             self.context.destroy(linger=0)
             self._release()
@@ -166,6 +169,10 @@ class Hub:
         with self._anteroom.lock:
             if self._inboxes.get(address) is inbox:
                 del self._inboxes[address]
+
+    def waiting(self) -> dict[str, int]:
+        """How many commands wait for each actor. Any thread."""
+        return self._anteroom.waiting()
 
     def addresses(self) -> list[str]:
         """Who can be reached now. Any thread."""
@@ -257,7 +264,7 @@ class Hub:
             if self._router in ready and is_open:
                 self._drain_clients()
             if self._xpub in ready:
-                self._drain_subscriptions()
+                self._publisher.drain()
             self._refuse_all(self._anteroom.sweep())
             if self._dropped and (time.monotonic() >= self._tell_at or not is_open):
                 self._tell_dropped()
@@ -287,8 +294,7 @@ class Hub:
                     self._send_reply(frames[at + 2 : end + 1])
                     at = end + 1
                 elif kind == EVENT:
-                    self._xpub.send(frames[at + 1], MORE)
-                    self._xpub.send(frames[at + 2], LAST)
+                    self._publisher.send(frames[at + 1], frames[at + 2])
                     at += 3
                 elif kind == MAIL:
                     self._deliver(frames[at + 1].decode(), frames[at + 2])
@@ -307,14 +313,6 @@ class Hub:
         inbox = self._inboxes.get(address)
         if inbox is not None:
             inbox.put(mail)  # nobody there: the sender is older news than the receiver's end
-
-    def _drain_subscriptions(self) -> None:
-        """Subscriptions need no answer; libzmq has noted them. They are only taken off the socket."""
-        for _ in range(BURST):
-            try:
-                self._xpub.recv_multipart(NOW)
-            except zmq.Again:
-                return
 
     def _drain_clients(self) -> None:
         """Take the commands that are there, and hand them over together: each time wakes an actor's thread."""
@@ -353,6 +351,8 @@ class Hub:
         if isinstance(command, CommandRefused):
             self._refuse(envelope, command_id, command)
             return None
+        if self._traffic is not None:
+            self._traffic.came(envelope[0], command)
         by = auth.identity(str(last.get("Peer-Address")))
         try:
             self._guard.check(by, str(command.__struct_config__.tag))
@@ -369,9 +369,13 @@ class Hub:
         self._send_reply([*envelope, refusal_body(command_id, refusal)])
 
     def _send_reply(self, frames: list[bytes]) -> None:
+        if self._traffic is not None:
+            self._traffic.replied(frames[0], frames[-1])
         dropped = self._replies.send(self._router, frames)
         if dropped is not None:
             self._dropped[dropped] += 1
+            if self._traffic is not None:
+                self._traffic.lost_replies[dropped] += 1
 
     def _tell_dropped(self) -> None:
         for why, count in self._dropped.items():

@@ -39,6 +39,7 @@ from bus.auth import Guard
 from bus.errors import CommandRefused
 from bus.hub import Hub, Pending, Request
 from bus.messages import AnyCommand, ErrorView
+from bus.traffic import Traffic
 from tests.support.jobs import quick
 from tests.support.wire import PATIENCE, Dealer, Map
 
@@ -113,11 +114,19 @@ class Switchboard:
         guard: Guard | None = None,
         way: Callable[[AnyCommand], str] = route,
         is_open: bool = True,
+        traffic: Traffic | None = None,
     ) -> None:
         self.address = address
         self.notices: queue.SimpleQueue[tuple[str, Mapping[str, Any]]] = queue.SimpleQueue()
         self.failures: list[BaseException] = []
-        self.hub = Hub(address, way, guard or Guard(), lambda *notice: self.notices.put(notice), self.failures.append)
+        self.hub = Hub(
+            address,
+            way,
+            guard or Guard(),
+            lambda *notice: self.notices.put(notice),
+            self.failures.append,
+            traffic=traffic,
+        )
         self.outbox = self.hub.outbox()
         self.hub.start()
         if is_open:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from bus import hub as hub_module
-from bus.backpressure import MARK_BYTES
+from bus.backpressure import GONE, MARK_BYTES, UNREAD
+from bus.traffic import Traffic
 from tests.integration.parts import Letterbox, Switchboard
 from tests.support.load import MIB, packed
 from tests.support.processes import eventually
@@ -100,10 +101,11 @@ def _settled(switchboard: Switchboard, inbox: Letterbox) -> bool:
     return len(switchboard.hub._replies._clients) <= 1
 
 
+@pytest.mark.parametrize("traffic", [None, Traffic()], ids=["", "counted"])
 def test_events_are_kept_up_to_a_number_for_one_who_does_not_read_and_the_others_hear_all(
-    few_events: int, folder: Path
+    few_events: int, folder: Path, traffic: Traffic | None
 ) -> None:
-    with Switchboard(f"ipc://{folder}/bus") as switchboard:
+    with Switchboard(f"ipc://{folder}/bus", traffic=traffic) as switchboard:
         inbox = switchboard.letterbox("queue")
         with Peer(switchboard.address, b"SUB") as lazy, Peer(switchboard.address, b"SUB") as reader:
             for peer in (lazy, reader):
@@ -119,6 +121,39 @@ def test_events_are_kept_up_to_a_number_for_one_who_does_not_read_and_the_others
             heard = _all_there_is(lazy)
             assert heard == sorted(heard)
             assert few_events // 2 <= len(heard) <= few_events + SOCKET_BYTES // 50_000
+            if traffic is None:
+                return
+            assert (traffic.overflows, traffic.events[b"job.x"]) == (1, 1000)
+            # It has read: now it hears again, until it has too much unread for a second time.
+            _await_subscriptions(switchboard, lazy, reader)
+            assert traffic.overflows == 1
+            for _ in range(1000):
+                switchboard.outbox.event("job.x", bytes(50_000))
+                switchboard.outbox.flush()
+                while reader.message()[0] != b"job.x":
+                    continue
+            assert traffic.overflows == 2
+
+
+def test_replies_that_nobody_takes_are_counted_by_why(folder: Path) -> None:
+    traffic, size = Traffic(), 20_000
+    with Switchboard(f"ipc://{folder}/bus", traffic=traffic) as switchboard:
+        inbox = switchboard.letterbox("queue")
+        with Peer(switchboard.address) as sleeper:
+            sleeper.send(*packed("status", ["asked"]))
+            request = inbox.command()
+            for _ in range(2 * hub_module.REPLIES_BYTES // size):
+                switchboard.answer(request, {"filler": "x" * size})
+            come_to_an_end(switchboard, inbox)
+            assert traffic.lost_replies[UNREAD] > 0
+            assert traffic.lost_replies[GONE] == 0
+
+        def is_gone() -> bool:
+            switchboard.answer(request, {})
+            come_to_an_end(switchboard, inbox)
+            return traffic.lost_replies[GONE] > 0
+
+        eventually(is_gone, "its end is seen")
 
 
 def _all_there_is(peer: Peer) -> list[int]:
