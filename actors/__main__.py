@@ -71,6 +71,12 @@ def _check_slots(_ctx: click.Context, _param: click.Parameter, value: str | None
     type=click.Choice(["debug", "info", "warning", "error"]),
     help="Default info (RUSHES_LOG_LEVEL).",
 )
+@click.option(
+    "--metrics-port",
+    type=int,
+    metavar="PORT",
+    help="Metrics for Prometheus on 127.0.0.1; default 0, none (RUSHES_METRICS_PORT).",
+)
 @click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="TOML (RUSHES_CONFIG).")
 def main(config: Path | None, **given: Any) -> int:
     """Run the daemon in the foreground; it logs to stderr.

@@ -38,6 +38,8 @@ CATALOGUE: dict[str, Entry] = {
     "actor_restarted": Entry("warning", "address restarts", "it was started again, so often within a minute"),
     "restart_budget_spent": Entry("error", "address error", "too many restarts; the daemon ends, its children run on"),
     "log_lines_dropped": Entry("warning", "lines", "the log's reader was too slow for so many lines before this one"),
+    "metrics_served": Entry("info", "url", "where Prometheus may read how the daemon does"),
+    "metrics_failed": Entry("error", "error exception", "a scrape could not be answered, or not be taken"),
     # commands
     "command_done": Entry("info", "type", "it was carried out and is on disk"),
     "command_refused": Entry("info", "type code message", "it was refused"),

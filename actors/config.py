@@ -63,6 +63,12 @@ class Backup(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     keep: Annotated[int, Meta(ge=1, le=1000)] = 2
 
 
+class Metrics(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where Prometheus may read how the daemon does: a port of 127.0.0.1. 0: nowhere."""
+
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 0
+
+
 class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything that can be set. The names are those of the flags, the TOML keys and the environment.
 
@@ -84,13 +90,18 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     backup: Backup = Backup()
     formats: dict[FormatName, Format] = {}
     children: Children = Children()
+    metrics: Metrics = Metrics()
     default_role: Role = "admin"
     roles: dict[str, Role] = {}
     notify: Annotated[list[Notify], Meta(max_length=MAX_HOOKS)] = []
 
 
 NAMES = Config.__struct_fields__
-FROM_ENVIRONMENT = frozenset(NAMES) - {"roles", "retention", "backup", "formats", "children", "notify"}
+IN_TABLES = {"metrics_port": ("metrics", "port")}
+"""Settings of a table that have a flag and a variable of their own."""
+
+TABLES = {"roles", "retention", "backup", "formats", "children", "metrics", "notify"}
+FROM_ENVIRONMENT = (frozenset(NAMES) - TABLES) | IN_TABLES.keys()
 
 
 def load(given: Mapping[str, Any], file: Path | None = None, environ: Mapping[str, str] = os.environ) -> Config:
@@ -111,10 +122,10 @@ def load(given: Mapping[str, Any], file: Path | None = None, environ: Mapping[st
     for name in FROM_ENVIRONMENT:
         value = environ.get(ENVIRONMENT_PREFIX + name.upper())
         if value:
-            raw[name], told_by[name] = value, f"{ENVIRONMENT_PREFIX}{name.upper()}"
+            _tell(raw, told_by, name, value, f"{ENVIRONMENT_PREFIX}{name.upper()}")
     for name, value in given.items():
         if value is not None:
-            raw[name], told_by[name] = value, "the command line"
+            _tell(raw, told_by, name, value, "the command line")
     raw["slots"] = _read_slots(raw.get("slots", {}))
     _read_sizes(raw, "min_free")
     if isinstance(raw.get("retention"), dict):
@@ -142,6 +153,14 @@ def load(given: Mapping[str, Any], file: Path | None = None, environ: Mapping[st
         log_file=config.log_file and _absolute(config.log_file),
         notify=notify,
     )
+
+
+def _tell(raw: dict[str, Any], told_by: dict[str, str], name: str, value: Any, who: str) -> None:
+    """Set a setting in what will be checked, over what was told before."""
+    table, key = IN_TABLES.get(name, (None, name))
+    target = raw if table is None else raw.setdefault(table, {})
+    if isinstance(target, dict):  # else the file has something else there, and is told so
+        target[key], told_by[table or name] = value, who
 
 
 def _usual_format(*, to_file: bool) -> Literal["json", "console", "journal"]:

@@ -32,6 +32,7 @@ from actors.jobs.reads import About
 from actors.jobs.retention import Policy
 from actors.logs import logger
 from actors.mail import BeginStop, StartRender
+from actors.metrics.service import Metrics
 from actors.render import Render, RenderSettings
 from actors.supervisor import Supervisor
 from actors.systemd import Notifier
@@ -124,11 +125,22 @@ def claim(data: Path) -> int:
     return lock
 
 
+def measured(port: int) -> Metrics | None:
+    """The metrics that are to be had on a port; None where it is 0. Raises `CannotStart`."""
+    try:
+        return Metrics.of(port)
+    except OSError as error:
+        raise CannotStart(
+            f"metrics port 127.0.0.1:{port} cannot be used: {os.strerror(error.errno or 0)}; choose another with "
+            "--metrics-port, or 0 for none"
+        ) from None
+
+
 class Daemon:
     """The whole of it, in one process. Made and run in the main thread.
 
     Raises:
-        CannotStart: the data folder is in use or unusable.
+        CannotStart: the data folder or the metrics' port is in use or unusable.
         FFmpegMissing: there is no FFmpeg that runs.
         NoWrapper: it cannot be run as is configured.
         StoreError: the store cannot be opened.
@@ -153,7 +165,9 @@ class Daemon:
         history = Place(store.meta("epoch") or "", store.last_seq())
         store.close()
         guard = Guard(config.roles, config.default_role)
-        self._hub = Hub(config.bus, route, guard, self._notice, self._failed, TURNS)
+        self._metrics = measured(config.metrics.port)
+        traffic, tally = (None, None) if self._metrics is None else (self._metrics.traffic, self._metrics.tally)
+        self._hub = Hub(config.bus, route, guard, self._notice, self._failed, TURNS, traffic)
         self._notifier = Notifier.of()
         if self._notifier is not None:
             self._hub.register(WATCHDOG, self._notifier)
@@ -162,7 +176,7 @@ class Daemon:
             data=data,
             about=About(version("rushes"), *self._started),
             policy=Policy(config.keep_files, config.retention.max_bytes, config.retention.events_days),
-            ledger=Settings(config.slots, config.retry_delay, GRACES_TO_STOP * config.grace),
+            ledger=Settings(config.slots, config.retry_delay, GRACES_TO_STOP * config.grace, tally),
         )
         self._render_settings = RenderSettings(ffmpeg, config.grace, data / WORK_FOLDER, config.min_free)
         self._janitor_settings = JanitorSettings(
@@ -201,6 +215,9 @@ class Daemon:
         block_signals()  # whoever made this daemon may not have
         self._hub.start()
         self._watcher.start()
+        if self._metrics is not None:
+            settings = self._queue_settings
+            self._metrics.start(self._hub, settings.data, settings.about.version, self._render_settings.ffmpeg.version)
         parts = {
             QUEUE: self._start_queue,
             ARCHIVE: self._start_archive,
@@ -229,6 +246,8 @@ class Daemon:
             return status
         signal.pthread_kill(signals.ident or 0, END_OF_SIGNALS)
         signals.join()
+        if self._metrics is not None:
+            self._metrics.stop()
         self._watcher.stop()
         self._hub.stop()
         if self._notifier is not None:

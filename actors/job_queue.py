@@ -347,6 +347,7 @@ class Queue(BusActor):
         running, queued = len(ledger.running), ledger.statuses["queued"]
         news = Alive(running=running, queued=queued, draining=ledger.draining, stopping=ledger.stopping)
         self.outbox.mail(WATCHDOG, news)
+        self._keeper.look_around()
 
     def _removed(self, news: FilesRemoved, turn: Turn) -> None:
         job = self._store.job(news.job_id)

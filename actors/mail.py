@@ -69,11 +69,12 @@ class Paused(Mail, frozen=True, kw_only=True):
 
 
 class OutputStarted(Mail, frozen=True, kw_only=True):
-    """Render to Queue: FFmpeg runs for this output."""
+    """Render to Queue: FFmpeg runs for this output. `is_adopted`: an earlier Render had started it."""
 
     job_id: str
     run: int
     index: int
+    is_adopted: bool = False
 
 
 class Progressed(Mail, frozen=True, kw_only=True):

@@ -175,7 +175,7 @@ class Render(BusActor):
         child = run.adopt()
         if child is not None:
             self.log.info("child_adopted", output=run.index, pid=child.pid)
-            stopper = self._watch(run, child)
+            stopper = self._watch(run, child, is_adopted=True)
             if is_to_end:
                 self._climb(run, stopper)
             elif self._paused:
@@ -209,11 +209,11 @@ class Render(BusActor):
             return
         self._look_again("discard", run)
 
-    def _watch(self, run: Run, child: Child) -> Stopper:
+    def _watch(self, run: Run, child: Child, *, is_adopted: bool = False) -> Stopper:
         self._watcher.watch(child.pid, self.address, child.pidfd)
         self._patience = Patience(self._order.spec, run.index, time.monotonic(), child.age - run.brake.seconds)
         stopper = self._stopper = Stopper(child, self._settings.grace)
-        self._reports.started(run.index)
+        self._reports.started(run.index, is_adopted=is_adopted)
         self._after(PROGRESS_SECONDS, "progress", run)
         return stopper
 

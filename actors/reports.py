@@ -30,9 +30,10 @@ class Reports:
         self._run = order.run
         self._outbox = outbox
 
-    def started(self, index: int) -> None:
-        """FFmpeg runs for this output."""
-        self._outbox.mail(QUEUE, OutputStarted(job_id=self._job_id, run=self._run, index=index))
+    def started(self, index: int, *, is_adopted: bool) -> None:
+        """FFmpeg runs for this output; an earlier Render has started it, or this one."""
+        news = OutputStarted(job_id=self._job_id, run=self._run, index=index, is_adopted=is_adopted)
+        self._outbox.mail(QUEUE, news)
 
     def progress(self, index: int, report: Report, phase: Phase, size: int) -> None:
         """How far it is; `size` is bytes written."""

@@ -6,6 +6,8 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from bus.histogram import Histogram
+
 FILE_NAME = "rushes.sqlite3"
 
 BUSY_SECONDS = 0.25
@@ -49,6 +51,16 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, cached_statements=256)
     connection.execute("PRAGMA foreign_keys = ON")
     return connection
+
+
+def commit(connection: sqlite3.Connection, times: Histogram | None) -> None:
+    """Write a transaction to SQLite's log, and sync that; `times` counts the seconds, where somebody wants them."""
+    if times is None:
+        connection.execute("COMMIT")
+        return
+    began = time.perf_counter()
+    connection.execute("COMMIT")
+    times.observe(time.perf_counter() - began)
 
 
 def check_file(path: Path, seconds: float | None = None) -> bool:

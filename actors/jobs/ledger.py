@@ -10,8 +10,9 @@ from actors.jobs.model import Job, Live, job_ids
 from actors.jobs.slots import in_force, need_of
 from actors.jobs.steady import Moment, SteadyClock
 from actors.jobs.store import Store
+from actors.jobs.tally import Standing, Tally
 from bus.limits import CPU
-from bus.messages import ShutdownMode
+from bus.messages import STATUSES, ShutdownMode
 
 DRAINING = "draining"
 """The key under which `drain` outlives the daemon."""
@@ -40,12 +41,14 @@ class Settings(NamedTuple):
     """What the Queue is configured to do.
 
     `slots`: by resource; `retry_delay`: seconds between a first failure and the next attempt, at the most;
-    `stop_seconds`: how long an ordered stop may take before what still runs is left to the next daemon.
+    `stop_seconds`: how long an ordered stop may take before what still runs is left to the next daemon; `tally`: where
+    what the turns tell is counted.
     """
 
     slots: Mapping[str, int] = MappingProxyType({CPU: 1})
     retry_delay: float = DEFAULT_RETRY_SECONDS
     stop_seconds: float = DEFAULT_STOP_SECONDS
+    tally: Tally | None = None
 
 
 class Ledger:
@@ -61,6 +64,7 @@ class Ledger:
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self.settings = settings
+        self.tally = settings.tally
         noted = store.meta(STEADY)
         self.steady = SteadyClock(noted.encode() if noted else None, Moment.now())
         self.epoch = store.meta("epoch") or ""
@@ -75,6 +79,7 @@ class Ledger:
     def copy(self) -> "Ledger":
         """One that can be changed without a trace; for a moment, for it shares what no command changes."""
         found = copy(self)
+        found.tally = None
         for name in ("statuses", "queued_at", "used", "running", "to_go_on", "slots", "live"):
             setattr(found, name, copy(getattr(self, name)))
         return found
@@ -82,9 +87,23 @@ class Ledger:
     def commit(self) -> None:
         """The turn is on disk, and may be spoken of."""
         self.committed_seq = self.seq
+        if self.tally is not None:
+            self.tally.commit(self._standing())
+
+    def _standing(self) -> Standing:
+        return Standing(
+            statuses={status: self.statuses[status] for status in STATUSES},
+            slots=dict(self.slots),
+            used={resource: self.used[resource] for resource in self.slots},
+            draining=self.draining or self.stopping is not None,
+            last_seq=self.seq,
+            low_disks=len(self.low_folders),
+        )
 
     def reload(self, store: Store) -> None:
         """Forget what a failed transaction had changed."""
+        if self.tally is not None:
+            self.tally.rollback()
         self.seq = store.last_seq()
         self.number = store.last_number()
         self.statuses = Counter(store.counts())

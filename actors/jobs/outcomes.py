@@ -92,6 +92,8 @@ def output_started(turn: Turn, news: OutputStarted) -> None:
     job = current(turn, news.job_id, news.run)
     if job is None:
         return
+    if news.is_adopted and turn.ledger.tally is not None:
+        turn.ledger.tally.note_adopted()
     why = stop_wish(turn, job)
     if why is not None:
         # The wish may have been sent before this Render could be reached.

@@ -65,6 +65,9 @@ WITH RECURSIVE found (shape) AS (
 )
 SELECT shape FROM found WHERE shape IS NOT NULL;
 
+-- name: oldest_queued
+SELECT created_at FROM jobs INDEXED BY jobs_status WHERE status = 'queued' ORDER BY number LIMIT 1;
+
 -- name: jobs_not_before
 SELECT * FROM jobs WHERE not_before IS NOT NULL ORDER BY number;
 

@@ -9,13 +9,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from actors.jobs.database import FILE_NAME, StoreUnusable, check, connect, damaged, is_damage, unavailable
+from actors.jobs.database import FILE_NAME, StoreUnusable, check, commit, connect, damaged, is_damage, unavailable
 from actors.jobs.model import Job, Output
 from actors.jobs.places import block_of, position
 from actors.jobs.records import AuditRow, CommandRecord, CommandRow, EventRow
 from actors.jobs.sql import encode_optional, inserts, job_row, load_job, looks_up, migrations, output_row, queries
 from actors.jobs.states import is_active
 from bus.codec import decode_event
+from bus.histogram import Histogram
 
 T = TypeVar("T")
 
@@ -51,6 +52,7 @@ class Store:
     def __init__(self, folder: Path, *, check_seconds: float | None = None) -> None:
         self.path = folder / FILE_NAME
         self.checked = False
+        self.commits: Histogram | None = None
         with ExitStack() as on_failure:
             try:
                 self._connection = connect(self.path, read_only=False)
@@ -108,7 +110,7 @@ class Store:
             self._connection.execute("BEGIN IMMEDIATE")
             yield
             self._write_moved()
-            self._connection.execute("COMMIT")
+            commit(self._connection, self.commits)
         except sqlite3.OperationalError as error:
             raise unavailable(self.path, error) from error
         except sqlite3.DatabaseError as error:
@@ -236,6 +238,11 @@ class Store:
         """The job of that shape that is to start next: the first in the queue that waits for nothing but slots."""
         row = self._execute("next_ready", shape).fetchone()
         return None if row is None else load_job(self._connection, row)
+
+    def oldest_queued(self) -> str | None:
+        """When the first submitted of the queued jobs was, None where none is queued."""
+        at: str | None = self._one("oldest_queued")
+        return at
 
     def not_before(self) -> list[Job]:
         """The jobs that wait for a moment."""

@@ -142,6 +142,8 @@ class Turn:
         body = codec.encode(event)
         self._events.append(EventRow(seq, event.job_id, body))
         self.published.append(Published(event.topic, body))
+        if self.ledger.tally is not None:
+            self.ledger.tally.note(kind, data, job, self.now, self.history)
 
     def history(self, job: Job) -> list[m.Event]:
         """Every event of a job, this turn's included."""

@@ -12,6 +12,7 @@ from tests.support.jobs import quick
 from tests.support.load import MIB, SOON, Customer, descriptors, packed
 from tests.support.ports import free_pair
 from tests.support.processes import eventually
+from tests.support.scrape import scrape
 from tests.support.wire import Dealer, sockets_of
 from tests.support.zmtp import Peer
 
@@ -78,7 +79,7 @@ def test_more_connections_than_descriptors_bring_nothing_down(start: Callable[..
     """At most as many are let in as leave some descriptors to the daemon; who was there before is served."""
     limited = ("sh", "-c", f'ulimit -Sn {FEW} && ulimit -Hn {SOME} && exec "$@"', "sh")
     bus = f"tcp://127.0.0.1:{free_pair()}" if transport == "tcp" else None
-    daemon = start(program=(*limited, *MODULE), bus=bus)
+    daemon = start(program=(*limited, *MODULE), bus=bus, metrics_port=free_pair())
     assert resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE) == (SOME, SOME), "it takes all that it may have"
     held = daemon.wire.send("submit", job=quick(daemon.out / "among-many.mp4"), wait=30)
     with ExitStack() as stack:
@@ -89,6 +90,7 @@ def test_more_connections_than_descriptors_bring_nothing_down(start: Callable[..
                 assert daemon.ask("status")["ok"], "it has seen them come, and who was there before is served"
         assert "connections_refused" in daemon.stderr()
         assert FEW < descriptors(daemon.pid) < SOME
+        assert scrape(daemon)("rushes_connections_refused_total") > 0
     assert daemon.wire.reply_to(held)["result"]["job"]["status"] == "completed"
 
 

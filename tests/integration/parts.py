@@ -21,6 +21,7 @@ from actors.jobs.model import FileIdentity, Job, timestamp
 from actors.jobs.reads import About
 from actors.jobs.sql import queries
 from actors.jobs.store import Store
+from actors.jobs.tally import Tally
 from actors.mail import (
     Facts,
     FilesRemoved,
@@ -176,6 +177,7 @@ class Counter:
     """
 
     def __init__(self, folder: Path, *, slots: int = 0) -> None:
+        self.tally = Tally()
         self.data = folder / "data"
         self.data.mkdir(exist_ok=True)
         self.out = folder / "out"
@@ -193,9 +195,8 @@ class Counter:
         self._read = connect(self.data / FILE_NAME, read_only=True)
 
     def _open(self, slots: int, *, first: bool) -> Queue:
-        settings = QueueSettings(
-            self.data, About("0", timestamp(), time.monotonic()), ledger=Settings({"cpu": slots}, retry_delay=0.0)
-        )
+        ledger = Settings({"cpu": slots}, retry_delay=0.0, tally=self.tally)
+        settings = QueueSettings(self.data, About("0", timestamp(), time.monotonic()), ledger=ledger)
         found = Queue(self.switchboard.hub, self.watcher, settings, first=first)
         self._inbox = self.switchboard.letterbox(QUEUE)  # in the place of the Queue's own
         found.outbox = self.switchboard.hub.outbox()

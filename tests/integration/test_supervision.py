@@ -22,7 +22,9 @@ from bus.errors import NoDaemon
 from bus.messages import Event, JobView
 from tests.support.daemon import child_note
 from tests.support.jobs import lasting, quick
+from tests.support.ports import free_pair
 from tests.support.processes import eventually
+from tests.support.scrape import scrape_port
 from tests.support.wire import PATIENCE, Map, new_id
 
 NONSENSE = {"type": "Nonsense"}
@@ -36,7 +38,9 @@ class Alive:
         self.out = folder / "out"
         self.out.mkdir(exist_ok=True)
         self.data = folder / "data"
+        self.metrics_port = free_pair()
         given = {"data": str(self.data), "bus": f"ipc://{folder}/bus", "slots": 2, "ffmpeg": str(ffmpeg), "grace": 20}
+        given["metrics_port"] = self.metrics_port
         self.daemon = Daemon(load(given, environ={}))
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="main")
         self._status: Future[int] = self._pool.submit(self.daemon.run)
@@ -128,6 +132,9 @@ def test_an_actor_that_dies_is_started_again_and_told_of(
     assert lines["actor_died"]["actor"] == address
     assert "Traceback" in lines["actor_died"]["traceback"]
     assert (lines["actor_restarted"]["address"], lines["actor_restarted"]["restarts"]) == (address, 1)
+    found = scrape_port(alive.metrics_port)
+    assert found.by("rushes_actor_restarts_total", "actor") == {address: 1}
+    assert found("rushes_jobs_ended_total", status="completed") == found("rushes_jobs", status="completed") == 1
 
 
 UNBROKEN = ["submitted", "started", "output_started", "cancelling", "signalled", "cancelled"]
@@ -147,6 +154,9 @@ def test_a_render_that_dies_costs_no_minute_of_encoding(alive: Alive) -> None:
     assert (view.status, view.attempts, kinds(alive, job)) == ("cancelled", 1, UNBROKEN)
     assert alive.note(job.id) == note
     assert list(alive.out.iterdir()) == []
+    found = scrape_port(alive.metrics_port)
+    assert found.by("rushes_actor_restarts_total", "actor") == {"render": 1}
+    assert found("rushes_children_adopted_total") == 1
 
 
 def test_a_queue_that_dies_costs_no_minute_of_encoding(alive: Alive) -> None:

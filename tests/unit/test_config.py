@@ -66,6 +66,25 @@ def test_a_variable_that_is_no_setting_is_left_alone() -> None:
     load({}, environ={"RUSHES_TRACEBACK": "1", "RUSHES_ROLES": "x"})
 
 
+def test_a_setting_of_a_table_may_have_a_flag_and_a_variable_of_its_own(file: Path) -> None:
+    assert load({}, environ={}).metrics.port == 0
+    file.write_text("[metrics]\nport = 9464\n")
+    assert load({}, file, {}).metrics.port == 9464
+    environ = {"RUSHES_METRICS_PORT": "9465"}
+    assert load({}, file, environ).metrics.port == 9465
+    assert load({"metrics_port": 0}, file, environ).metrics.port == 0
+    assert load({"metrics_port": 9466}, environ={}).metrics.port == 9466
+
+
+def test_such_a_setting_is_refused_with_its_place_and_who_said_it(file: Path) -> None:
+    assert "metrics.port (from RUSHES_METRICS_PORT)" in refused({}, environ={"RUSHES_METRICS_PORT": "65536"})
+    assert "metrics.port (from the command line)" in refused({"metrics_port": -1})
+    file.write_text("[metrics]\nport = 0.5\n")
+    assert f"metrics.port (from {file})" in refused({}, file)
+    file.write_text("metrics = 9464\n")
+    assert f"metrics (from {file})" in refused({"metrics_port": 9464}, file)
+
+
 def test_a_relative_folder_is_made_absolute_and_home_is_found() -> None:
     assert load({"data": "here"}, environ={}).data == str(Path.cwd() / "here")
     assert load({"data": "~/there"}, environ={}).data == str(Path("~/there").expanduser())

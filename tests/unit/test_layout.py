@@ -30,6 +30,7 @@ ROOMS = {
     "pykka": ["actors/*.py"],
     "structlog": ["actors/logs.py"],
     "rich": ["cli/bars.py"],
+    "prometheus_client": ["actors/metrics/collector.py"],
 }
 """Each third party (and each costly module) and the only files that may import it."""
 
@@ -96,6 +97,17 @@ def test_every_file_is_short_enough_to_read() -> None:
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_package_says_that_it_is_typed(package: str) -> None:
     assert (ROOT / package / "py.typed").is_file()
+
+
+def test_a_daemon_without_metrics_does_not_load_what_makes_them() -> None:
+    look = (
+        "import sys, actors.__main__; from actors.metrics.service import Metrics; Metrics.of(0); print(*sys.modules);"
+        "import actors.metrics.collector; print(*sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True, cwd=ROOT)
+    without, with_ = (set(line.split()) for line in run.stdout.splitlines())
+    assert "actors.daemon" in without, "the look saw nothing"
+    assert {name for name in with_ - without if "." not in name} >= {"prometheus_client"}
 
 
 def test_no_command_loads_what_it_does_not_need_to_start() -> None:
