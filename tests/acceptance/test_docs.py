@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,8 @@ def test_every_shell_block_runs_as_it_stands(page: Path, folder: Path, ffmpeg: P
         try:
             status = bash.wait(PAGE_SECONDS)
         finally:
-            os.killpg(bash.pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):  # its daemons have ended, too
+                os.killpg(bash.pid, signal.SIGTERM)
     assert status == 0, output.read_text(errors="replace")[-3000:]
 
 
