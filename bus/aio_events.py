@@ -47,6 +47,14 @@ class AsyncEventStream:
         self._ready: deque[m.Event] = deque()
         self._fetch = True
 
+    @property
+    def epoch(self) -> str | None:
+        """Of the database that the events come from; None before the first were fetched.
+
+        Where it changes, another database answers: its events are given from the first, whatever was given before.
+        """
+        return None if self._follower is None else self._follower.epoch
+
     def __aiter__(self) -> AsyncIterator[m.Event]:
         return self
 

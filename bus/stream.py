@@ -39,6 +39,14 @@ class EventStream:
         self._ready: deque[m.Event] = deque()
         self._fetch = True
 
+    @property
+    def epoch(self) -> str | None:
+        """Of the database that the events come from; None before the first were fetched.
+
+        Where it changes, another database answers: its events are given from the first, whatever was given before.
+        """
+        return self._follower.epoch
+
     def __iter__(self) -> Iterator[m.Event]:
         return self
 

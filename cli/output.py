@@ -1,6 +1,7 @@
 """Where lines go: results to stdout, everything said about them to stderr."""
 
 import os
+import select
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -28,6 +29,18 @@ def room() -> int | None:
 
 class PipeClosed(Exception):
     """Whoever read our results has gone. Not an OSError, which click would take for its own affair."""
+
+
+def check_reader() -> None:
+    """For who waits with nothing to say: raises `PipeClosed` where whoever read our results has gone."""
+    poll = select.poll()
+    try:
+        poll.register(sys.stdout, 0)  # an error on a pipe, which nobody reads any more, is told unasked
+        gone = poll.poll(0)
+    except (OSError, ValueError, TypeError):
+        return  # there is no stdout that anybody could close
+    if any(state & select.POLLERR for _, state in gone):
+        raise PipeClosed
 
 
 def say(line: str) -> None:

@@ -89,6 +89,18 @@ def span(seconds: float) -> str:
     return f"{max(0, int(seconds))}s"
 
 
+def took(start: str, end: str) -> str:
+    """The time between two times of the wire: `0.6s`, `42s`, `3m12s`, `1h02m`. A clock that was set back is no time."""
+    seconds = max(0.0, (moment(end) - moment(start)).total_seconds())
+    if seconds < 9.95:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(int(seconds + 0.5), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes:02}m"
+    return f"{minutes}m{rest:02}s" if minutes else f"{rest}s"
+
+
 def count(number: int, noun: str) -> str:
     """`1 job`, `2 jobs`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
@@ -110,6 +122,11 @@ def local_time(at: str | None) -> str:
 def short_time(at: str) -> str:
     """The same without the year, for a column."""
     return moment(at).astimezone().strftime("%m-%d %H:%M:%S")
+
+
+def time_of_day(at: str) -> str:
+    """The same without the date."""
+    return moment(at).astimezone().strftime("%H:%M:%S")
 
 
 def age(at: str, now: datetime | None = None) -> str:

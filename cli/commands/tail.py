@@ -1,45 +1,52 @@
 """`rushes tail`: events, as they happen, without losing one."""
 
+from collections.abc import Callable
+from datetime import datetime
+
 import click
 import msgspec
 
 from bus.client import Client
 from bus.messages import Event
-from bus.stream import EventStream
 from cli import text
-from cli.events import DAEMON_KINDS, JOB_KINDS, PROGRESS, Wanted, line, types_of
-from cli.history import between, last
+from cli.events import DAEMON_KINDS, JOB_KINDS, KNOWN, Wanted, means
+from cli.feed import Feed
+from cli.history import between, last, seq_before
 from cli.jobs import find
+from cli.names import PATIENCE_SECONDS, Names
 from cli.numbers import Whole
 from cli.options import check_id, complete_id, with_client
-from cli.output import complain, note, say
-
-LOOK_SECONDS = 1.0
-SILENT_LOOKS = 3
-"""How many looks without even a heartbeat, which comes each second, are a daemon that is gone."""
+from cli.output import check_reader, note, room, say
+from cli.presence import LOOK_SECONDS, Presence
+from cli.since import read_since
 
 DEFAULT_LINES = 10
 """As tail(1) has it."""
 
+MAX_LOOKBACK = 100_000
+"""Events looked at for the last few that are wanted, where nobody says since when: some seconds' reading."""
 
-def _types(_ctx: click.Context, _param: click.Parameter, words: tuple[str, ...]) -> frozenset[str]:
-    types: set[str] = set()
+Show = Callable[[Event], None]
+
+
+def _types(_ctx: click.Context, _param: click.Parameter, words: tuple[str, ...]) -> tuple[str, ...]:
     for word in words:
-        if not types_of(word):
+        if not any(means(word, kind) for kind in KNOWN):
             known = ", ".join(dict.fromkeys((*JOB_KINDS, *DAEMON_KINDS)))
             raise click.BadParameter(f"there is no event {word!r}; there are {known}")
-        types |= types_of(word)
-    return frozenset(types)
+    return words
+
+
+def _somebody(_ctx: click.Context, _param: click.Parameter, name: str | None) -> str | None:
+    if name == "":
+        raise click.BadParameter("give a name, as events have it in `by`")
+    return name
 
 
 @click.command()
-@click.option("--since", type=Whole(0), metavar="SEQ", help="From the event after this.")
+@click.option("--since", metavar="WHEN", help="90s, 10m, 2h ago; a time; or an event's number.", callback=read_since)
 @click.option(
-    "-n",
-    "--lines",
-    metavar="N",
-    type=Whole(0),
-    help=f"Begin with the last so many. [default: {DEFAULT_LINES}]",
+    "-n", "--lines", metavar="N", type=Whole(0), help=f"Begin with the last so many. [default: {DEFAULT_LINES}]"
 )
 @click.option("--job", metavar="ID", help="Of this job.", callback=check_id, shell_complete=complete_id)
 @click.option("--session", metavar="NAME", help="Of this session.")
@@ -49,75 +56,96 @@ def _types(_ctx: click.Context, _param: click.Parameter, words: tuple[str, ...])
     multiple=True,
     metavar="TYPE",
     callback=_types,
-    help="Such as completed or job.completed; `progress` only if asked for. May be repeated.",
+    help="Such as failed, job.failed or 'output_*'; progress only by its name. May be repeated.",
 )
-@click.option("--follow/--no-follow", default=True, help="Go on with those to come. [default: follow]")
+@click.option("--by", metavar="NAME", help="Caused by this user.", callback=_somebody)
+@click.option(
+    "-f/ ", "--follow/--no-follow", "follow", default=True, help="Go on with those to come. [default: follow]"
+)
 @with_client
 def tail(
     client: Client,
     /,
     *,
-    since: int | None,
+    since: int | datetime | None,
     lines: int | None,
     job: str | None,
     session: str | None,
-    types: frozenset[str],
+    types: tuple[str, ...],
+    by: str | None,
     follow: bool,
     as_json: bool,
 ) -> None:
     """Events, as they happen: none is lost, over restarts of the daemon too.
 
-    With --json, each is one line of JSON.
+    An event is shown that fits all of the options. With --json, each is one line of JSON.
 
     \b
     Examples:
       rushes tail --type failed --type cancelled
+      rushes tail --since 2h --by ann --no-follow
       rushes tail --since 0 --no-follow --json > history.jsonl
     """
-    if since is not None and lines is not None:
-        raise click.UsageError("give either --since or --lines")
-    wanted = Wanted(find(client, job) if job else None, session, types)
-    now = client.status().last_seq
-    if since is None:
-        for event in last(client, DEFAULT_LINES if lines is None else lines, now, wanted):
-            _print(event, as_json=as_json)
-    elif not follow:
-        for event in between(client, since, now, wanted.job_id):
-            if wanted.fits(event):
-                _print(event, as_json=as_json)
-    if follow:
-        with client.events(now if since is None else since, ephemeral=PROGRESS in types) as stream:
-            watch = _Watch(client, stream)
-            while True:
-                heard = stream.next(LOOK_SECONDS)
-                watch.look(idle=heard is None)
-                if heard is not None and wanted.fits(heard):
-                    _print(heard, as_json=as_json)
+    wanted = Wanted(_job(client, job) if job else None, session, by, types)
+    status = client.status()
+    start = seq_before(client, since) if isinstance(since, datetime) else since
+    with Client(client.address, deadline=PATIENCE_SECONDS) as asker:
+        show = _show_json if as_json else _shower(asker)
+        if start is None or lines is not None:
+            _show_last(client, DEFAULT_LINES if lines is None else lines, start, status.last_seq, wanted, show)
+            start = status.last_seq
+        elif not follow:
+            for event in filter(wanted.fits, between(client, start, status.last_seq, wanted.job_id)):
+                show(event)
+        if follow:
+            _follow(client, start, status.epoch, wanted, show)
 
 
-class _Watch:
-    """Says when the daemon has fallen silent and when it is back: a tail that waits looks like a night without work."""
+def _job(client: Client, given: str) -> str:
+    """The id of the job; a whole one may be that of a job that is deleted, whose events stay.
 
-    def __init__(self, client: Client, stream: EventStream) -> None:
-        self._address = client.address
-        self._stream = stream
-        self._heard_at = stream.heard_at
-        self._idle_looks = 0
+    Raises:
+        NotFound: there is no such job, and nothing is known of one.
 
-    def look(self, *, idle: bool) -> None:
-        """To be called after each `next`. Looks count, not time: whoever stopped us with Ctrl-Z stopped no daemon."""
-        silent = self._idle_looks >= SILENT_LOOKS
-        if self._stream.heard_at != self._heard_at:
-            self._heard_at, self._idle_looks = self._stream.heard_at, 0
-            if silent:
-                note(f"The daemon at {self._address} is back.")
-        elif idle:
-            self._idle_looks += 1
-            if not silent and self._idle_looks >= SILENT_LOOKS:
-                complain(
-                    f"no daemon answers at {self._address}; waiting for it, to go on after event {self._stream.seen}"
-                )
+    """
+    job_id = find(client, given)
+    if not client.events_page(0, job_id=job_id, limit=1).events:
+        client.get(job_id)
+    return job_id
 
 
-def _print(event: Event, *, as_json: bool) -> None:
-    say(text.clean_json(msgspec.json.encode(event).decode()) if as_json else line(event))
+def _show_last(client: Client, count: int, since: int | None, until: int, wanted: Wanted, show: Show) -> None:
+    """The last few that are wanted, after `since` if it is given."""
+    floor = max(0, until - MAX_LOOKBACK) if since is None else since
+    events = last(client, count, floor, until, wanted)
+    for event in events:
+        show(event)
+    if since is None and floor and len(events) < count:
+        note(f"No more of them are among the last {MAX_LOOKBACK:,} events; --since looks further back.")
+
+
+def _follow(client: Client, since: int, epoch: str, wanted: Wanted, show: Show) -> None:
+    """Show what comes after `since`, for ever."""
+    with client.events(since, ephemeral=wanted.progress) as stream:
+        presence = Presence(client, stream, epoch, by_seq=True)
+        while True:
+            event = stream.next(LOOK_SECONDS)
+            presence.look(waited=LOOK_SECONDS if event is None else 0.0)
+            if event is not None and wanted.fits(event):
+                show(event)
+            check_reader()
+
+
+def _shower(asker: Client) -> Show:
+    """What prints events for people."""
+    feed = Feed(Names(asker))
+
+    def show(event: Event) -> None:
+        for line in feed.lines(event, room()):
+            say(line)
+
+    return show
+
+
+def _show_json(event: Event) -> None:
+    say(text.clean_json(msgspec.json.encode(event).decode()))

@@ -1,13 +1,17 @@
-"""`rushes tail`: which events it shows, as what, and that it loses none while daemons come and go."""
+"""`rushes tail`: which events it shows: since when, how many, of what, and what it refuses."""
 
 import getpass
 import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from tests.support.contract import EVENT, check
 from tests.support.daemon import Daemon
-from tests.support.jobs import lasting, quick
-from tests.support.processes import eventually
-from tests.support.shell import ESCAPE, INTERRUPTED, REFUSED, WRONG_USAGE, Behind, Shell
+from tests.support.jobs import quick
+from tests.support.past import lengthen, move_back
+from tests.support.shell import REFUSED, WRONG_USAGE, Shell
 from tests.support.wire import Map
 
 ME = getpass.getuser()
@@ -22,20 +26,18 @@ def told(shell: Shell, *words: str) -> list[Map]:
     return [json.loads(line) for line in shell.do("tail", "--no-follow", "--json", *words).splitlines()]
 
 
-def following(tail: Behind, seq: int) -> list[Map]:
-    """What a tail has printed once the event with that seq is among it."""
-    eventually(lambda: any(event["seq"] == seq for event in tail.events()), f"event {seq} is printed")
-    return tail.events()
+def seqs(shell: Shell, *words: str) -> list[int]:
+    return [event["seq"] for event in told(shell, *words)]
 
 
 def queued(daemon: Daemon, name: str, session: str | None = None) -> str:
     return str(daemon.submit(quick(daemon.out / f"{name}.mp4", name=name, session=session))["id"])
 
 
-# ---------------------------------------------------------------- what has been
+# ---------------------------------------------------------------- since when
 
 
-def test_since_is_exclusive_and_json_is_the_event_of_the_protocol_a_line(daemon: Daemon, shell: Shell) -> None:
+def test_since_a_seq_is_exclusive_and_json_is_the_event_of_the_protocol_a_line(daemon: Daemon, shell: Shell) -> None:
     before = last_seq(daemon)
     daemon.finish(quick(daemon.out / "json.mp4"))
     events = told(shell, "--since", str(before))
@@ -44,28 +46,94 @@ def test_since_is_exclusive_and_json_is_the_event_of_the_protocol_a_line(daemon:
         check(event, EVENT)
 
 
+def test_since_a_time_begins_with_the_first_event_that_is_not_before_it(daemon: Daemon, shell: Shell) -> None:
+    daemon.finish(quick(daemon.out / "times.mp4"))
+    events = daemon.events()
+    times = [event["at"] for event in events]
+    middle = len(events) // 2
+    for index in (0, 1, middle, len(events) - 1):
+        first = times.index(times[index])  # what one transaction brings has one time
+        assert seqs(shell, "--since", times[index]) == [event["seq"] for event in events[first:]]
+    between = datetime.fromisoformat(times[middle]) + timedelta(microseconds=1)
+    later = [event["seq"] for event in events if event["at"] > times[middle]]
+    assert seqs(shell, "--since", between.isoformat()) == later
+    long_ago = "2001-01-01"
+    assert seqs(shell, "--since", long_ago) == [event["seq"] for event in events]
+
+
+def test_a_time_may_be_written_in_any_zone_and_without_one_is_the_readers_own(daemon: Daemon, shell: Shell) -> None:
+    daemon.finish(quick(daemon.out / "zones.mp4"))
+    last = daemon.events()[-1]
+    at = datetime.fromisoformat(last["at"])
+    seoul = timedelta(hours=9)
+    here = Shell(daemon.bus, daemon.out, {"TZ": "KST-9"})
+    local = (at + seoul).replace(tzinfo=None).isoformat(sep=" ")
+    for when in (f"{at:%Y-%m-%dT%H:%M:%S.%fZ}", (at + seoul).isoformat().replace("+00:00", "+09:00"), local):
+        assert seqs(here, "--since", when)[-1] == last["seq"]
+        assert seqs(here, "--since", when) == seqs(here, "--since", last["at"])
+
+
+def test_since_how_long_ago_takes_what_is_younger(daemon: Daemon, shell: Shell) -> None:
+    daemon.finish(quick(daemon.out / "old.mp4"))
+    old = last_seq(daemon)
+    move_back(daemon, old, timedelta(hours=1))
+    daemon.finish(quick(daemon.out / "young.mp4"))
+    last = last_seq(daemon)
+    young = list(range(old + 1, last + 1))
+    assert young[0] > 1
+    assert seqs(shell, "--since", "30m") == seqs(shell, "--since", "3599s") == seqs(shell, "--since", "0h59m") == young
+    assert seqs(shell, "--since", "2h") == seqs(shell, "--since", "1d") == list(range(1, last + 1))
+    with shell.behind("tail", "--since", "30m", "--json") as tail:
+        job_id = daemon.finish(quick(daemon.out / "now.mp4"))["id"]
+        tail.await_event("job.completed", job_id)
+        assert [event["seq"] for event in tail.events()] == list(range(old + 1, last_seq(daemon) + 1))
+
+
+# ---------------------------------------------------------------- how many
+
+
 def test_the_last_few_come_first_and_lines_says_how_many(daemon: Daemon, shell: Shell) -> None:
     for name in ("one", "two"):
         daemon.finish(quick(daemon.out / f"{name}.mp4"))
     last = last_seq(daemon)
-    assert [event["seq"] for event in told(shell)] == list(range(last - 9, last + 1))
-    assert [event["seq"] for event in told(shell, "-n", "3")] == [last - 2, last - 1, last]
-    assert told(shell, "-n", "0") == []
+    assert seqs(shell) == list(range(last - 9, last + 1))
+    assert seqs(shell, "-n", "3") == [last - 2, last - 1, last]
+    assert seqs(shell, "-n", "0") == []
 
 
-def test_a_line_begins_with_the_seq_and_columns_stand_under_each_other(daemon: Daemon, shell: Shell) -> None:
-    before = last_seq(daemon)
-    job_id = daemon.finish(quick(daemon.out / "lines.mp4", name="lines"))["id"]
-    daemon.result("drain")
-    lines = shell.do("tail", "--since", str(before), "--no-follow").splitlines()
-    assert [int(line.split()[0]) for line in lines] == list(range(before + 1, before + 1 + len(lines)))
-    kinds = ["submitted", "started", "output_started", "output_completed", "completed", "draining"]
-    at = lines[0].index("submitted")
-    assert [line[at:].split()[0] for line in lines] == kinds
-    assert [line[at - 10 : at].strip() for line in lines] == [job_id[:8]] * 5 + ["daemon"]
-    assert lines[0].split()[-2:] == [ME, "lines"]
-    assert max(map(len, lines)) <= 100
-    assert ESCAPE not in "".join(lines)
+def test_lines_are_the_last_that_fit_however_far_back(held: Daemon, shell: Shell) -> None:
+    ids = [queued(held, f"rare-{number}") for number in range(2)]
+    for job_id in ids:
+        held.result("cancel", job_id=job_id)
+    commands = [held.wire.send("drain" if number % 2 else "resume") for number in range(400)]
+    for command_id in commands:
+        held.wire.reply_to(command_id)
+    rare = [event["seq"] for job_id in ids for event in held.events(job_id) if event["type"] == "job.cancelled"]
+    assert last_seq(held) - rare[0] > 400
+    assert seqs(shell, "-n", "2", "--type", "cancelled") == rare
+    assert seqs(shell, "-n", "1", "--type", "cancelled") == rare[1:]
+    assert seqs(shell, "-n", "9", "--type", "cancelled", "--since", str(rare[0])) == rare[1:]
+    assert seqs(shell, "-n", "1", "--job", ids[0]) == rare[:1]
+
+
+def test_of_a_long_history_it_says_how_far_it_looked_and_a_time_is_found(
+    start: Callable[..., Daemon],
+) -> None:
+    daemon = start(slots=1)
+    shell = Shell(daemon.bus, daemon.out)
+    job_id = daemon.finish(quick(daemon.out / "long-ago.mp4"))["id"]
+    completed = daemon.event(job_id, "completed")
+    lengthen(daemon, 100_000)
+    words = ["tail", "--no-follow", "--json", "-n", "1", "--type", "completed"]
+    ran = shell.run(*words)
+    assert (ran.out, ran.err) == (
+        "", "No more of them are among the last 100,000 events; --since looks further back.\n",
+    )  # fmt: skip
+    ran = shell.run(*words, "--since", completed["at"])
+    assert (json.loads(ran.out)["seq"], ran.err) == (completed["seq"], "")
+
+
+# ---------------------------------------------------------------- of what
 
 
 def test_filters_choose_by_job_by_session_and_by_type(held: Daemon, shell: Shell) -> None:
@@ -81,85 +149,71 @@ def test_filters_choose_by_job_by_session_and_by_type(held: Daemon, shell: Shell
     assert chosen("--job", mine) == chosen("--job", mine[:6]) == chosen("--session", "tailed") == ours
     assert chosen("--type", "cancelled") == [("job.cancelled", mine), ("job.cancelled", other)]
     assert chosen("--type", "job.cancelled", "--type", "submitted", "--session", "tailed") == ours
-    assert chosen("--type", "started", "--job", mine) == []
+    assert chosen("--type", "*el*", "--job", mine) == chosen("--type", "job.c*", "--session", "tailed") == ours[1:]
+    assert chosen("--type", "started", "--job", mine) == chosen("--session", "tailed", "--job", other) == []
     assert [event["type"] for event in told(shell, "-n", "1", "--type", "draining")] == ["daemon.draining"]
+    assert {event["type"] for event in told(shell, "--since", "0", "--type", "daemon.*")} >= {"daemon.started"}
+    assert all(event["job_id"] is None for event in told(shell, "--since", "0", "--type", "daemon.*"))
 
 
-# ---------------------------------------------------------------- what comes
+def test_by_chooses_what_somebody_caused_together_with_the_other_filters(daemon: Daemon, shell: Shell) -> None:
+    before = str(last_seq(daemon))
+    job_id = daemon.finish(quick(daemon.out / "caused.mp4"))["id"]
+    daemon.result("drain")
+
+    def chosen(*words: str) -> list[str]:
+        return [event["type"] for event in told(shell, "--since", before, *words)]
+
+    assert chosen("--by", ME) == ["job.submitted", "daemon.draining"]
+    assert chosen("--by", ME, "--job", job_id) == chosen("--by", ME, "--type", "sub*") == ["job.submitted"]
+    assert chosen("--by", f"{ME}x") == chosen("--by", ME, "--type", "completed") == []
+    assert [event["by"] for event in told(shell, "--by", ME, "-n", "1")] == [ME]
 
 
-def test_it_follows_and_ctrl_c_ends_it_without_a_word(daemon: Daemon, shell: Shell) -> None:
-    with shell.behind("tail", "--json", "-n", "1") as tail:
-        eventually(lambda: tail.out, "the last event is printed")
-        job_id = daemon.finish(quick(daemon.out / "followed.mp4"))["id"]
-        completed = tail.await_event("job.completed", job_id)
-        assert completed["data"]["job"]["status"] == "completed"
-        assert tail.interrupt() == INTERRUPTED
-        assert not tail.err.strip()
-
-
-def test_progress_comes_only_where_it_is_asked_for(daemon: Daemon, shell: Shell) -> None:
-    with shell.behind("tail", "--json") as everything, shell.behind("tail", "--json", "--type", "progress") as asked:
-        job_id = daemon.rendering(lasting(daemon.out / "progress.mp4", 60))
-        event = asked.await_event("job.progress", job_id)
-        assert event["seq"] is None
-        daemon.result("cancel", job_id=job_id, wait=30)
-        everything.await_event("job.cancelled", job_id)
-        assert {event["type"] for event in asked.events()} == {"job.progress"}
-        assert "job.progress" not in {event["type"] for event in everything.events()}
-
-
-def test_at_a_terminal_the_kinds_are_coloured(daemon: Daemon, shell: Shell) -> None:
-    daemon.finish(quick(daemon.out / "coloured.mp4"))
-    with shell.terminal("tail", "--no-follow", "-n", "1") as terminal:
-        assert terminal.ended() == 0
-    assert f"{ESCAPE}[32mcompleted" in terminal.shown
-
-
-def test_no_event_is_lost_over_daemons_that_are_killed_and_started_again(daemon: Daemon, shell: Shell) -> None:
-    with shell.behind("tail", "--since", "0", "--json") as tail:
-        following(tail, last_seq(daemon))
-        running = daemon.rendering(lasting(daemon.out / "outlives.mp4", 60))
-        for name in ("once", "twice"):
-            daemon.restart()
-            daemon.finish(quick(daemon.out / f"{name}.mp4"))
-        daemon.result("cancel", job_id=running, wait=30)
-        events = following(tail, last_seq(daemon))
-    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
-    assert events == daemon.events()
-
-
-def test_it_says_once_that_the_daemon_is_gone_and_then_that_it_is_back(daemon: Daemon, shell: Shell) -> None:
-    with shell.behind("tail", "-n", "1") as tail:
-        eventually(lambda: tail.out, "the last event is printed")
-        daemon.submit(quick(daemon.out / "before.mp4", name="before"))
-        eventually(lambda: "completed" in tail.out, "the job's end is printed")
-        last = last_seq(daemon)
-        daemon.kill9()
-        eventually(lambda: tail.err, "the silence is told of")
-        assert tail.err == f"rushes: no daemon answers at {daemon.bus}; waiting for it, to go on after event {last}\n"
-        daemon.start()
-        eventually(lambda: len(tail.err.splitlines()) > 1, "its end is told of")
-        assert tail.err.splitlines()[1:] == [f"The daemon at {daemon.bus} is back."]
-        eventually(lambda: "started" in tail.out.splitlines()[-1], "the new daemon's start is printed")
+def test_a_deleted_jobs_events_are_found_by_its_whole_id(held: Daemon, shell: Shell) -> None:
+    job_id = queued(held, "gone")
+    held.result("delete", job_id=job_id, force=True, wait=30)
+    kinds = [event["type"] for event in told(shell, "--job", job_id)]
+    assert kinds == ["job.submitted", "job.cancelled", "job.deleted"]
 
 
 # ---------------------------------------------------------------- what it refuses
 
 
 def test_wrong_usage_says_what_would_be_right(shell: Shell) -> None:
+    since = "must be an event's number, how long ago (90s, 10m, 2h, 3d), or a time such as 2026-11-26T04:00:00Z"
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     wrong = {
-        "--since abc": "'--since': must be a whole number, 0 or more, not 'abc'",
-        "--since -1": "0 or more, not '-1'",
-        f"--since {'9' * 30}": "0 or more",
-        "--type complete": "there is no event 'complete'",
-        "--since 1 -n 1": "either --since or --lines",
+        ("--since", "abc"): f"'--since': {since}, not 'abc'",
+        ("--since", "-1"): f"{since}, not '-1'",
+        ("--since", "10 m"): f"{since}, not '10 m'",
+        ("--since", "1.5h"): since,
+        ("--since", "10x"): since,
+        ("--since", ""): f"{since}, not ''",
+        ("--since", "9" * 30): since,
+        ("--since", "9" * 5000): since,
+        ("--since", "99999999999d"): since,
+        ("--since", "9999999d"): since,
+        ("--since", "2026-13-01T00:00:00Z"): since,
+        ("--since", tomorrow): f"{tomorrow!r} is still to come",
+        ("-n", "x"): "'-n' / '--lines': must be a whole number, 0 or more, not 'x'",
+        ("-n", "-1"): "0 or more, not '-1'",
+        ("--type", "complete"): "there is no event 'complete'; there are submitted, boosted, started, output_started",
+        ("--type", "job.disk_*"): "there is no event 'job.disk_*'",
+        ("--type", ""): "there is no event ''",
+        ("--type", "prog*"): "there is no event 'prog*'; there are",
+        ("--by", ""): "give a name, as events have it in `by`",
+        ("--job", "abc"): "give at least 4 characters of a job id, not 'abc'",
     }
-    for ran, said in zip(shell.each(["tail", *words.split()] for words in wrong), wrong.values(), strict=True):
-        assert ran.status == WRONG_USAGE
-        assert said in ran.err
-        assert "Try `rushes tail --help`." in ran.err
+    runs = shell.each(["tail", "--no-follow", "--json", *words] for words in wrong)
+    for (words, said), ran in zip(wrong.items(), runs, strict=True):
+        assert (ran.status, ran.out) == (WRONG_USAGE, ""), words
+        assert said in ran.err, words
+        assert ran.err.endswith("Try `rushes tail --help`.\n")
 
 
-def test_a_job_that_is_not_there_is_not_found(shell: Shell) -> None:
-    assert "not_found" in shell.fails(REFUSED, "tail", "--job", "aaaa")
+@pytest.mark.parametrize("given", ["aaaa", "a" * 16])
+def test_a_job_that_is_not_there_is_not_found(shell: Shell, given: str) -> None:
+    said = shell.fails(REFUSED, "tail", "--job", given)
+    assert said.startswith("rushes: not_found: ")
+    assert given in said

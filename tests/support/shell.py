@@ -114,13 +114,23 @@ class Shell:
         assert run.stderr == ""
         return {line.partition(",")[2] for line in run.stdout.splitlines() if line}
 
+    def script(self, text: str) -> Ran:
+        """Run a script of bash, in which `rushes` is on the path."""
+        path = f"{Path(RUSHES).parent}:{self.environment['PATH']}"
+        run = subprocess.run(
+            ["bash", "-c", text], stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=RUN_SECONDS, check=False,
+            env={**self.environment, "PATH": path}, cwd=self.folder,
+        )  # fmt: skip
+        return Ran(run.returncode, run.stdout, run.stderr)
+
     def behind(self, *words: Word) -> "Behind":
         """Start a command that goes on by itself."""
         return Behind(self, words)
 
-    def terminal(self, *words: Word) -> "Terminal":
+    def terminal(self, *words: Word, columns: int = 100) -> "Terminal":
         """Start a command at a terminal."""
-        return Terminal(self, words)
+        return Terminal(self, words, columns)
 
 
 class Behind:
@@ -184,12 +194,12 @@ class Behind:
 
 
 class Terminal:
-    """A command at a terminal of 24 lines and 100 columns. Ended with its block, at the latest."""
+    """A command at a terminal of 24 lines. Ended with its block, at the latest."""
 
-    def __init__(self, shell: Shell, words: tuple[Word, ...]) -> None:
+    def __init__(self, shell: Shell, words: tuple[Word, ...], columns: int) -> None:
         self.shown = ""
         self._master, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 100, 0, 0))
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))
         try:
             self._process = subprocess.Popen(
                 [RUSHES, *map(str, words)],
