@@ -1,4 +1,4 @@
-"""`rushes wait` and `rushes log`: what a job comes to, and what FFmpeg said meanwhile."""
+"""`rushes wait`: what jobs come to."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.support.daemon import Daemon, serving
 from tests.support.fakes import tempered
 from tests.support.jobs import lasting, quick
 from tests.support.processes import eventually
-from tests.support.shell import DONE, ESCAPE, INTERRUPTED, REFUSED, WRONG_USAGE, Shell
+from tests.support.shell import DONE, ESCAPE, INTERRUPTED, REFUSED, Shell
 
 
 @pytest.fixture(scope="module")
@@ -88,64 +88,3 @@ def test_a_job_that_is_deleted_meanwhile_ends_the_wait(daemon: Daemon, shell: Sh
         daemon.result("delete", job_id=job_id, force=True, wait=30)
         assert wait.ended() == REFUSED
         assert f"rushes: {job_id}: " in wait.err, "cancelled, or gone when it was looked at"
-
-
-# ---------------------------------------------------------------- log
-
-
-def test_log_prints_what_ffmpeg_said_and_its_end_alone_where_asked(daemon: Daemon, shell: Shell) -> None:
-    job_id = dying(daemon, "said")
-    daemon.outcome(job_id)
-    assert shell.do("log", job_id) == "this is the reason\n"
-    done = completed(daemon, "whole")
-    whole = shell.do("log", done)
-    assert "mpeg4" in whole
-    ran = shell.run("log", done, "--tail", "1")
-    assert ran.out == whole.splitlines(keepends=True)[-1]
-    assert "without --tail" in ran.err
-
-
-def test_log_is_of_the_output_and_the_attempt_that_are_named(daemon: Daemon, shell: Shell) -> None:
-    job = quick(daemon.out / "zero.mp4", daemon.out / "one.mp4")
-    for output, title in zip(job["outputs"], ("nought", "unity"), strict=True):
-        output["args"] += ["-metadata", f"title={title}"]
-    done = daemon.finish(job)["id"]
-    assert "nought" in shell.do("log", done, "--output", "0")
-    assert "unity" in shell.do("log", done, "--output", "1")
-    assert shell.do("log", done, "--output", "0", "--attempt", "1") == shell.do("log", done, "--output", "0")
-    said = shell.fails(REFUSED, "log", done, "--output", "2")
-    assert said == f"rushes: not_found: job {done} has no output 2; it has 2, numbered from 0\n"
-    assert "not_found" in shell.fails(REFUSED, "log", done, "--attempt", "7")
-
-
-def test_log_as_json_is_the_result_of_the_protocol(daemon: Daemon, shell: Shell) -> None:
-    job_id = dying(daemon, "json")
-    daemon.outcome(job_id)
-    result = shell.result("log", job_id)
-    assert (result["text"], result["truncated"]) == ("this is the reason\n", False)
-
-
-def test_log_follows_a_job_over_its_outputs_and_ends_with_it(daemon: Daemon, shell: Shell) -> None:
-    job = lasting(daemon.out / "followed.mp4", 1)
-    args = ["-t", "0.2", "-c:v", "mpeg4", "-metadata", "title=the next"]
-    job["outputs"].append({"path": str(daemon.out / "next.mp4"), "args": args})
-    job_id = daemon.rendering(job)
-    with shell.behind("log", job_id, "--follow") as log:
-        eventually(lambda: log.err, "it follows")
-        assert daemon.view(job_id)["status"] == "processing"
-        assert log.ended() == DONE
-        heads = [f"==> output {index}: {daemon.out / name}" for index, name in enumerate(("followed.mp4", "next.mp4"))]
-        assert log.err.splitlines() == heads
-        assert "the next" in log.out
-        assert log.out == shell.do("log", job_id, "--output", "0") + shell.do("log", job_id, "--output", "1")
-    assert daemon.view(job_id)["status"] == "completed"
-
-
-def test_log_of_a_job_that_has_not_run_is_not_found_and_follow_is_text_of_the_latest(
-    daemon: Daemon, shell: Shell
-) -> None:
-    daemon.result("drain")
-    job_id = daemon.submit(quick(daemon.out / "unrun.mp4"))["id"]
-    assert "has no such run of FFmpeg (yet)" in shell.fails(REFUSED, "log", job_id)
-    assert "no --json" in shell.fails(WRONG_USAGE, "log", job_id, "--follow", "--json")
-    assert "1 or more" in shell.fails(WRONG_USAGE, "log", job_id, "--tail", "0")

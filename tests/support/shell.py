@@ -168,9 +168,12 @@ class Behind:
         assert found is not None
         return found
 
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
     def interrupt(self) -> int:
         """Ctrl-C; its exit status."""
-        self._process.send_signal(signal.SIGINT)
+        self.signal(signal.SIGINT)
         return self.ended()
 
     def ended(self) -> int:
