@@ -43,6 +43,12 @@ def _somebody(_ctx: click.Context, _param: click.Parameter, name: str | None) ->
     return name
 
 
+def _complete_type(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """The types that begin so, in short and whole."""
+    names = [*dict.fromkeys((*JOB_KINDS, *DAEMON_KINDS)), *KNOWN]
+    return [name for name in names if name.startswith(incomplete)]
+
+
 @click.command()
 @click.option("--since", metavar="WHEN", help="90s, 10m, 2h ago; a time; or an event's number.", callback=read_since)
 @click.option(
@@ -56,6 +62,7 @@ def _somebody(_ctx: click.Context, _param: click.Parameter, name: str | None) ->
     multiple=True,
     metavar="TYPE",
     callback=_types,
+    shell_complete=_complete_type,
     help="Such as failed, job.failed or 'output_*'; progress only by its name. May be repeated.",
 )
 @click.option("--by", metavar="NAME", help="Caused by this user.", callback=_somebody)

@@ -99,6 +99,7 @@ def test_the_events_come_in_order_without_a_gap_over_the_daemons_death(daemon: D
                         await asyncio.to_thread(daemon.restart)
                     if event.type == "job.completed":
                         break
+                assert stream.epoch == (await client.status()).epoch
             assert [event.seq for event in heard] == list(range(first + 1, first + len(heard) + 1))
             assert heard == (await client.events_page(first)).events[: len(heard)]
             assert heard[-1].job_id == job.id

@@ -95,21 +95,21 @@ def test_log_of_a_job_that_has_not_run_is_not_found_and_wrong_words_are_told(hel
 # ---------------------------------------------------------------- what is being said
 
 
-def test_it_follows_a_job_over_its_outputs_and_ends_with_it(daemon: Daemon, shell: Shell) -> None:
-    job = lasting(daemon.out / "followed.mp4", 1)
+def test_it_follows_a_job_over_its_outputs_and_ends_with_it(held: Daemon, shell: Shell) -> None:
+    job = lasting(held.out / "followed.mp4", 1)
     args = ["-t", "0.2", "-c:v", "mpeg4", "-metadata", "title=the next"]
-    job["outputs"].append({"path": str(daemon.out / "next.mp4"), "args": args})
-    job_id = daemon.rendering(job)
+    job["outputs"].append({"path": str(held.out / "next.mp4"), "args": args})
+    job_id = held.submit(job)["id"]
     with shell.behind("log", job_id, "--follow") as log:
-        eventually(lambda: log.err, "it follows")
-        assert daemon.view(job_id)["status"] == "processing"
+        await_said(log, "==> queued at place 1; waiting for FFmpeg to begin\n")
+        held.result("resume")
         assert log.ended() == DONE
-        *heads, end = log.err.splitlines()
-        assert heads == [heading(index, daemon.out / name) for index, name in enumerate(("followed.mp4", "next.mp4"))]
+        _, *heads, end = log.err.splitlines()
+        assert heads == [heading(index, held.out / name) for index, name in enumerate(("followed.mp4", "next.mp4"))]
         assert end.startswith("==> completed in ")
         assert "the next" in log.out
         assert log.out == shell.do("log", job_id, "--output", "0") + shell.do("log", job_id, "--output", "1")
-    assert daemon.view(job_id)["status"] == "completed"
+    assert held.view(job_id)["status"] == "completed"
 
 
 def test_it_waits_for_a_queued_job_and_goes_on_over_its_attempts(held: Daemon, shell: Shell) -> None:
@@ -167,6 +167,19 @@ def test_lines_come_while_ffmpeg_says_them_and_go_on_over_a_daemon_that_was_kill
         assert log.out == shell.do("log", job_id)
         assert log.err.count("no daemon answers") == log.err.count("is back") == log.err.count("<==") == 1
         assert log.err.splitlines()[-1].startswith("==> cancelled by ")
+
+
+def test_where_ffmpeg_says_more_than_is_kept_it_says_so_and_goes_on(daemon: Daemon, shell: Shell) -> None:
+    job_id = daemon.underway(tempered(quick(daemon.out / "bursting.mp4"), "bursting"))
+    with shell.behind("log", job_id, "-f") as log:
+        eventually(lambda: log.out, "it talks")
+        (daemon.base / "burst-now").touch()
+        assert log.ended() == DONE
+        assert "==> FFmpeg said more than is kept; some of it is left out <==" in log.err.splitlines()
+        assert log.out.startswith("these are the first words\n")
+        assert log.out.endswith(shell.do("log", job_id, "--tail", "5"))
+        assert "lavfi" in log.out
+        assert len(log.out) < 10_000_000
 
 
 def test_an_output_that_is_chosen_ends_it_though_the_job_goes_on(held: Daemon, shell: Shell) -> None:
@@ -244,19 +257,21 @@ def test_a_pipe_gets_ffmpegs_words_alone_and_may_close_though_nothing_more_comes
         assert log.err.strip() == heading(0, path)
 
 
-def test_at_a_terminal_headings_stand_between_the_runs_and_no_word_commands_it(daemon: Daemon, shell: Shell) -> None:
-    paths = [daemon.out / "one.mp4", daemon.out / "two.mp4"]
-    job = lasting(paths[0], 1)
-    job["outputs"][0]["args"] += ["-metadata", "title=\x1b[2Jcalm\x1b]0;owned\x07"]
+def test_at_a_terminal_headings_stand_between_the_runs_and_no_word_commands_it(held: Daemon, shell: Shell) -> None:
+    paths = [held.out / "first.mp4", held.out / "second.mp4"]
+    job = tempered(quick(paths[0]), "commanding")
     job["outputs"].append({"path": str(paths[1]), "args": ["-t", "0.2", "-c:v", "mpeg4", "-metadata", "title=later"]})
-    job_id = daemon.rendering(job)
+    job_id = held.submit(job)["id"]
     with shell.terminal("log", job_id, "-f", columns=200) as terminal:
+        terminal.await_text("waiting")
+        held.result("resume")
         assert terminal.ended() == DONE
     shown = terminal.text
     order = [
-        shown.index(word) for word in (heading(0, paths[0]), "calm", heading(1, paths[1]), "later", "==> completed")
+        shown.index(word)
+        for word in (heading(0, paths[0]), "calm words", heading(1, paths[1]), "later", "==> completed")
     ]
     assert order == sorted(order)
-    assert "\x1b[2J" not in terminal.shown
-    assert "\x07" not in terminal.shown
+    assert not any(order in terminal.shown for order in ("\x1b[2J", "\x1b]0", "\x07"))
+    assert "\x1b[2Jcalm\x1b]0;owned\x07 words" in shell.do("log", job_id, "--output", "0"), "a pipe gets it as it is"
     assert all(line.startswith("==>") for line in shown.splitlines() if "==>" in line)

@@ -170,6 +170,11 @@ def test_by_chooses_what_somebody_caused_together_with_the_other_filters(daemon:
     assert [event["by"] for event in told(shell, "--by", ME, "-n", "1")] == [ME]
 
 
+def test_types_are_completed(shell: Shell) -> None:
+    assert shell.completions("rushes", "tail", "--type", "out") == {"output_started", "output_completed"}
+    assert shell.completions("rushes", "tail", "--type", "daemon.disk") == {"daemon.disk_low", "daemon.disk_ok"}
+
+
 def test_a_deleted_jobs_events_are_found_by_its_whole_id(held: Daemon, shell: Shell) -> None:
     job_id = queued(held, "gone")
     held.result("delete", job_id=job_id, force=True, wait=30)

@@ -34,6 +34,16 @@ exec sleep 1000
 yes 'this line is one of very many that nobody asked for' | head -c 100000000 >&2
 exec "$FFMPEG" "$@"
 """,
+    "bursting": """\
+echo 'these are the first words' >&2
+until [ -e "$TEST_BASE/burst-now" ]; do sleep 0.05; done
+yes 'this line is one of very many that nobody asked for' | head -c 20000000 >&2
+exec "$FFMPEG" "$@"
+""",
+    "commanding": """\
+printf '\\033[2Jcalm\\033]0;owned\\007 words\\n' >&2
+exec "$FFMPEG" "$@"
+""",
     "dying": """\
 echo 'this is the reason' >&2
 exit 1
