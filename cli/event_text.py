@@ -51,6 +51,10 @@ def details(event: Event) -> str:
         case "job.signalled":
             after = f"after {data['after']:.1f}s" if data.get("after") else None
             return _join(data.get("stage"), f"output {data['index']}", after)
+        case "job.paused":
+            return _join(_by(event), "its slots are free" if data.get("released") else None)
+        case "job.unpaused":
+            return _by(event)
         case "job.completed":
             return _completed(event)
         case "job.failed":
@@ -70,6 +74,8 @@ def details(event: Event) -> str:
             return _join(data.get("version"), f"pid {data['pid']}")
         case "daemon.draining" | "daemon.resumed":
             return _by(event)
+        case "daemon.slots":
+            return _join(_by(event), f"{_slots(data['slots'])}, before {_slots(data['was'])}")
         case "daemon.stopping":
             return _join(_by(event), data.get("mode"), data.get("signal"))
         case "daemon.disk_low":
@@ -142,6 +148,11 @@ def _requeued(event: Event) -> str:
         again = f"again at {text.time_of_day(at)}" if at else "again at once"
         return _join(again, _error(data.get("error")), f"attempt {data['attempt']}")
     return _join(_by(event), WHY_QUEUED.get(why or "", why))
+
+
+def _slots(slots: Mapping[str, int]) -> str:
+    """As `rushes slots` takes them."""
+    return " ".join(f"{name}={count}" for name, count in slots.items())
 
 
 def _removed(data: Mapping[str, Sequence[object]]) -> str:

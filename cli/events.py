@@ -7,9 +7,9 @@ from bus.messages import Event
 
 JOB_KINDS = (
     "submitted", "boosted", "started", "output_started", "output_completed", "cancelling", "signalled",
-    "completed", "failed", "requeued", "cancelled", "deleted", "expired", "progress",
+    "paused", "unpaused", "completed", "failed", "requeued", "cancelled", "deleted", "expired", "progress",
 )  # fmt: skip
-DAEMON_KINDS = ("started", "draining", "resumed", "stopping", "actor_restarted", "disk_low", "disk_ok")
+DAEMON_KINDS = ("started", "draining", "resumed", "slots", "stopping", "actor_restarted", "disk_low", "disk_ok")
 
 KNOWN = [*(f"job.{kind}" for kind in JOB_KINDS), *(f"daemon.{kind}" for kind in DAEMON_KINDS)]
 """Every type that this version knows. A newer daemon may have more: they are shown, and patterns mean them, too."""

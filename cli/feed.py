@@ -41,6 +41,8 @@ LIKE = {
     "job.cancelling": "stopping",
     "job.signalled": "stopping",
     "job.cancelled": "cancelled",
+    "job.paused": "stopping",
+    "job.unpaused": "processing",
     "daemon.started": "completed",
     "daemon.resumed": "completed",
     "daemon.disk_ok": "completed",

@@ -10,7 +10,7 @@ from bus.messages import Event, JobView
 from bus.request import ENDED
 from bus.stream import EventStream
 from cli import text
-from cli.course import Course, Run
+from cli.course import ENDS, Course, Run
 from cli.event_text import details
 from cli.history import between
 from cli.output import check_reader, is_terminal, note, say_raw
@@ -19,9 +19,7 @@ from cli.presence import LOOK_SECONDS, Presence
 READ_SECONDS = 0.5
 """Between two looks at the log of a run that is on: nobody is told when a file grows. FFmpeg says little meanwhile."""
 
-TOLD = frozenset(
-    {"job.requeued", "job.cancelling", "job.completed", "job.failed", "job.cancelled", "job.deleted", "job.expired"}
-)
+TOLD = ENDS | {"job.requeued", "job.cancelling", "job.paused", "job.unpaused"}
 """What is said between two runs, and after the last: it is why nothing comes, or nothing more."""
 
 
@@ -167,7 +165,8 @@ class LogFollower:
     def _tell_of_waiting(self, job: JobView) -> None:
         if job.status == "queued":
             place = f" at place {job.position}" if job.position else ""
-            self._head(f"==> queued{place}; waiting for FFmpeg to begin")
+            why = text.clean(job.waiting.message) if job.waiting else "waiting for FFmpeg to begin"
+            self._head(f"==> queued{place}; {why}")
 
     def _head(self, line: str) -> None:
         if is_terminal() and not self._whole_line:

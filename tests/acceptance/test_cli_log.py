@@ -1,5 +1,6 @@
 """`rushes log`: what FFmpeg said, and what it says, from one run of a job to the next."""
 
+import getpass
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from tests.support.jobs import lasting, quick
 from tests.support.processes import eventually
 from tests.support.shell import DONE, INTERRUPTED, PIPE_CLOSED, REFUSED, WRONG_USAGE, Behind, Shell
 from tests.support.wire import Map
+
+ME = getpass.getuser()
 
 
 @pytest.fixture(scope="module")
@@ -214,6 +217,21 @@ def test_an_attempt_that_is_chosen_is_the_only_one(held: Daemon, shell: Shell) -
         assert "completed" not in first.err
         assert (never.ended(), never.out) == (REFUSED, "")
         assert never.err.endswith(f"rushes: not_found: job {job_id} has no such run of FFmpeg (yet)\n")
+
+
+def test_why_nothing_comes_is_said_of_a_job_that_is_paused(held: Daemon, shell: Shell) -> None:
+    job_id = held.submit(quick(held.out / "paused.mp4"))["id"]
+    held.result("pause", job_id=job_id)
+    with shell.behind("log", job_id, "-f") as log:
+        await_said(log, f"==> queued at place 1; {ME} paused it at ")
+        held.result("unpause", job_id=job_id)
+        await_said(log, f"==> unpaused by {ME}\n")
+        held.result("pause", job_id=job_id)
+        await_said(log, f"==> paused by {ME}\n")
+        held.result("unpause", job_id=job_id)
+        held.result("resume")
+        assert log.ended() == DONE
+        assert "==> completed in " in log.err
 
 
 def test_a_job_that_is_cancelled_or_deleted_before_it_runs_ends_it(held: Daemon, shell: Shell) -> None:

@@ -1,9 +1,15 @@
 """What an event says to people, where a real daemon would need a full disk or a day to say it."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from bus.messages import Event
 from cli.event_text import details
+from cli.events import KNOWN
+
+PROTOCOL = Path(__file__).parents[2] / "bus" / "PROTOCOL.md"
 
 ERROR = {"code": "killed", "message": "FFmpeg was killed", "retryable": True, "remedy": None}
 
@@ -11,6 +17,12 @@ ERROR = {"code": "killed", "message": "FFmpeg was killed", "retryable": True, "r
 def event(kind: str, by: str | None = None, **data: object) -> Event:
     at = "2026-11-26T03:00:00.000000Z"
     return Event(seq=7, at=at, type=kind, job_id=None, session=None, by=by, command_id=None, data=data)
+
+
+def test_every_type_of_the_protocol_but_the_heartbeat_is_known() -> None:
+    rows = [line for line in PROTOCOL.read_text().splitlines() if re.match(r"\| `(job|daemon)\.\w+`", line)]
+    types = {name for row in rows for name in re.findall(r"`((?:job|daemon)\.\w+)`", row.split("|")[1])}
+    assert types - {"daemon.heartbeat"} == set(KNOWN)
 
 
 @pytest.mark.parametrize(
@@ -23,6 +35,13 @@ def event(kind: str, by: str | None = None, **data: object) -> Event:
         (event("daemon.disk_ok", folder="/out", free=2_000_000_000), "2.0 GB on /out"),
         (event("daemon.actor_restarted", address="render.a", error="KeyError: 1"), "render.a: KeyError: 1"),
         (event("daemon.stopping", mode="drain", signal=None, by="ann"), "by ann, drain"),
+        (
+            event("daemon.slots", by="ann", slots={"cpu": 4, "nvenc": 2}, was={"cpu": 8}),
+            "by ann, cpu=4 nvenc=2, before cpu=8",
+        ),
+        (event("job.paused", by="ann", released=False), "by ann"),
+        (event("job.paused", by="ann", released=True), "by ann, its slots are free"),
+        (event("job.unpaused", by="ann"), "by ann"),
         (event("job.requeued", why="stop"), "the daemon stopped it"),
         (event("job.requeued", why="recovery"), "its run was lost"),
         (event("job.requeued", why="disk"), "no room on its disk"),
