@@ -123,7 +123,7 @@ def _job(client: Client, given: str) -> str:
 
 def _show_last(client: Client, count: int, since: int | None, until: int, wanted: Wanted, show: Show) -> None:
     """The last few that are wanted, after `since` if it is given."""
-    floor = max(0, until - MAX_LOOKBACK) if since is None else since
+    floor = max(0, until - MAX_LOOKBACK) if since is None and wanted.job_id is None else since or 0
     events = last(client, count, floor, until, wanted)
     for event in events:
         show(event)

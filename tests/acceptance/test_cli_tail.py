@@ -129,8 +129,9 @@ def test_of_a_long_history_it_says_how_far_it_looked_and_a_time_is_found(
     assert (ran.out, ran.err) == (
         "", "No more of them are among the last 100,000 events; --since looks further back.\n",
     )  # fmt: skip
-    ran = shell.run(*words, "--since", completed["at"])
-    assert (json.loads(ran.out)["seq"], ran.err) == (completed["seq"], "")
+    for further in (["--since", completed["at"]], ["--job", job_id]):
+        ran = shell.run(*words, *further)
+        assert (json.loads(ran.out)["seq"], ran.err) == (completed["seq"], "")
 
 
 # ---------------------------------------------------------------- of what

@@ -149,9 +149,11 @@ def test_a_cancel_tells_by_whom_why_and_how_it_was_stopped(daemon: Daemon, shell
     daemon.result("cancel", job_id=stubborn, wait=30)
     assert said(shell, stubborn, "cancelled") == f"by {ME}, stopped by SIGKILL in {stopped_in(daemon, stubborn)}"
     stages = [PIPED.match(line) for line in lines(shell, "--job", stubborn, "--type", "signalled")]
+    rungs = daemon.event(stubborn, "cancelled")["data"]["stop"]["rungs"]
     assert [match and match[6] for match in stages] == [
-        "q, output 0", "SIGTERM, output 0, after 0.3s", "SIGKILL, output 0, after 0.6s",
+        "q, output 0", *(f"{rung['stage']}, output 0, after {rung['after']:.1f}s" for rung in rungs[1:])
     ]  # fmt: skip
+    assert [rung["stage"] for rung in rungs] == ["q", "SIGTERM", "SIGKILL"]
     daemon.result("drain")
     waiting = daemon.submit(quick(daemon.out / "waiting.mp4"))["id"]
     daemon.result("cancel", job_id=waiting)
