@@ -83,17 +83,18 @@ def line(event: Event, name: str, columns: int | None) -> str:
     """When, which job, what, why, by whom. `name` is the job's; `columns` as for `Feed.lines`."""
     scope, _, kind = event.type.partition(".")
     kind, name, said = text.clean(kind), text.clean(name), text.clean(details(event))
-    job = f"{event.job_id[:SHORT_ID_CHARS] if event.job_id else scope:{SHORT_ID_CHARS}}"
+    job = (event.job_id or scope)[:SHORT_ID_CHARS].ljust(SHORT_ID_CHARS)
     if columns is None or columns >= WIDE_COLUMNS:
-        seq = f"{'' if event.seq is None else event.seq:>{SEQ_CELLS}}"
+        seq = "" if event.seq is None else str(event.seq)
         when = text.local_time(event.at) if columns is None else text.short_time(event.at)
-        before, gap, name_cells, padding = f"{seq}  {when}", "  ", WIDE_NAME_CELLS, KIND_CELLS - len(kind)
+        before, gap, name_cells, kind_cells = f"{seq:>{SEQ_CELLS}}  {when}", "  ", WIDE_NAME_CELLS, KIND_CELLS
     else:
-        before, gap, name_cells, padding = text.time_of_day(event.at), " ", NAME_CELLS, 0
+        before, gap, name_cells, kind_cells = text.time_of_day(event.at), " ", NAME_CELLS, 0
+    padding = " " * (kind_cells - len(kind))
     if columns is not None:
         name = cut(name, name_cells)
-        used = width(before) + 2 * len(gap) + SHORT_ID_CHARS + 1 + name_cells + len(kind) + padding
-        said = cut(said, max(MIN_DETAILS, columns - used - len(gap)))
-    name += " " * (name_cells - width(name))
-    shown = click.style(kind, fg=COLOURS.get(LIKE.get(event.type, "")))
-    return gap.join((click.style(before, dim=True), f"{job} {name}", shown + " " * padding, said)).rstrip()
+        used = len(gap.join((before, f"{job} ", kind + padding, ""))) + name_cells
+        said = cut(said, max(MIN_DETAILS, columns - used))
+    named = f"{job} {name}" + " " * (name_cells - width(name))
+    shown = click.style(kind, fg=COLOURS.get(LIKE.get(event.type, ""))) + padding
+    return gap.join((click.style(before, dim=True), named, shown, said)).rstrip()
