@@ -121,7 +121,8 @@ class _Usual:
     @property
     def basis(self) -> str:
         """In words."""
-        return f"the last {self.jobs} completed jobs took {self.seconds or 0:.1f} s an output"
+        jobs = "job" if self.jobs == 1 else f"{self.jobs} jobs"
+        return f"the last {jobs} to complete took {self.seconds or 0:.1f} s an output"
 
 
 def _estimate_of_queued(turn: Turn, job: Job, ahead: int) -> m.EstimateView | None:
@@ -132,24 +133,34 @@ def _estimate_of_queued(turn: Turn, job: Job, ahead: int) -> m.EstimateView | No
     wait = 0.0
     if ahead or not fits(need_of(job.shape), ledger.free()):
         lanes = max(1, min(ledger.slots[name] // count for name, count in need_of(job.shape).items()))
-        running = sum(_left(turn, other, usual.seconds) for other in turn.store.processing())
-        wait = (running + ahead * mine) / lanes
+        running = [_left(turn, other, usual.seconds) for other in turn.store.processing()]
+        known = [left for left in running if left is not None]
+        if len(known) < len(running):
+            return None
+        wait = (sum(known) + ahead * mine) / lanes
     return m.EstimateView(start=timestamp(wait), end=timestamp(wait + mine), basis=usual.basis)
 
 
 def _estimate_of_running(turn: Turn, job: Job) -> m.EstimateView | None:
     usual = _Usual(turn)
-    progress = turn.view(job).progress or 0.0
-    if job.phase in ("stopping", "paused") or (progress < LITTLE and usual.seconds is None):
+    left = _left(turn, job, usual.seconds)
+    if left is None:
         return None
-    basis = usual.basis if progress < LITTLE else f"its own pace: {progress:.0%} done"
-    return m.EstimateView(start=None, end=timestamp(_left(turn, job, usual.seconds or 0.0)), basis=basis)
-
-
-def _left(turn: Turn, job: Job, usual: float) -> float:
-    """The seconds that a running job may still take: by its own pace, where that shows already."""
     progress = turn.view(job).progress or 0.0
-    if progress < LITTLE or job.started_at is None:
-        return usual * len(job.pending)
-    passed = moment_of(turn.now) - moment_of(job.started_at)
-    return max(0.0, passed * (1 - progress) / progress)
+    basis = usual.basis if progress < LITTLE else f"its own pace: {progress:.0%} done"
+    return m.EstimateView(start=None, end=timestamp(left), basis=basis)
+
+
+def _left(turn: Turn, job: Job, usual: float | None) -> float | None:
+    """The seconds that a running job may still take: by its own pace, where that shows already.
+
+    None where nobody can tell: it is held or being stopped, or takes longer than is usual and shows no pace.
+    """
+    if job.phase in ("stopping", "paused") or job.started_at is None:
+        return None
+    progress = turn.view(job).progress or 0.0
+    passed = max(0.0, moment_of(turn.now) - moment_of(job.started_at))
+    if progress >= LITTLE:
+        return passed * (1 - progress) / progress
+    left = None if usual is None else usual * len(job.pending) - passed
+    return None if left is None or left < 0 else left

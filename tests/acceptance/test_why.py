@@ -87,11 +87,24 @@ def test_one_that_runs_says_how_far_it_is_and_when_it_may_end(daemon: Daemon) ->
 
 def test_an_estimate_comes_from_what_jobs_took_here(daemon: Daemon) -> None:
     daemon.finish(quick(daemon.out / "known.mp4"))
-    daemon.rendering(lasting(daemon.out / "long.mp4"))
+    runs = daemon.rendering(lasting(daemon.out / "long.mp4", 10))
     job_id = daemon.submit(quick(daemon.out / "estimated.mp4"))["id"]
-    estimate = why(daemon, job_id)["estimate"]
+    estimate = eventually(lambda: why(daemon, job_id)["estimate"], "what runs has a pace")
     assert datetime.now(UTC) < datetime.fromisoformat(estimate["start"]) < datetime.fromisoformat(estimate["end"])
-    assert "completed jobs took" in estimate["basis"]
+    assert "to complete took" in estimate["basis"]
+    daemon.result("pause", job_id=runs)
+    daemon.event(runs, "paused")
+    assert why(daemon, job_id)["estimate"] is None  # nobody knows for how long
+
+
+def test_nobody_can_tell_when_a_job_ends_whose_length_is_not_known(daemon: Daemon) -> None:
+    daemon.finish(quick(daemon.out / "short.mp4"))
+    source = {"path": "testsrc=size=64x36:rate=10", "args": ["-re", "-f", "lavfi"]}
+    job = {"inputs": [source], "outputs": [{"path": str(daemon.out / "endless.mp4"), "args": ["-c:v", "mpeg4"]}]}
+    job_id = daemon.rendering(job)
+    eventually(lambda: why(daemon, job_id)["estimate"] is None, "it takes longer than is usual")
+    waits = daemon.submit(quick(daemon.out / "behind.mp4"))["id"]
+    assert why(daemon, waits)["estimate"] is None
 
 
 def test_what_has_ended_says_how(daemon: Daemon) -> None:
