@@ -27,9 +27,9 @@ SECTIONS = {
         "pause, unpause": "Hold jobs where they are; let them go on",
     },
     "Look": {
+        "top": "All of it, live",
         "list, show": "Jobs, newest first; one job, whole",
-        "why": "What a job waits for, or what it came to",
-        "session": "The jobs of a session as one",
+        "why, session": "What a job waits for or came to; the jobs of a session as one",
         "log, tail": "What FFmpeg said; events, as they happen",
         "formats": "Output presets that a job can name",
         "status, audit": "The daemon itself; who changed what",

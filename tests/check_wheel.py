@@ -13,8 +13,16 @@ from pathlib import Path
 ANSWER_SECONDS = 30
 SHARED = ("/share/man/man1/rushes.1", "/share/bash-completion/completions/rushes")
 CLIENT = """
+import asyncio
 import sys
 from bus.client import Client
+from cli.top.app import Top
+
+async def look():
+    async with Top(sys.argv[1]).run_test() as pilot:
+        await pilot.pause()
+
+asyncio.run(look())
 with Client(sys.argv[1], deadline=20) as rushes:
     print(rushes.status().version)
     rushes.shutdown()
@@ -51,7 +59,7 @@ def main(wheel: str) -> None:
             daemon.kill()
         if status != 0:
             sys.exit(f"the wheel's daemon ended with {status}")
-        print(f"{Path(wheel).name}: its daemon {answer.stdout.strip()} starts, answers and stops")
+        print(f"{Path(wheel).name}: its daemon {answer.stdout.strip()} starts, is looked at by top, answers and stops")
 
 
 if __name__ == "__main__":

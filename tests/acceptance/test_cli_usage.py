@@ -26,6 +26,7 @@ CLIENTS: dict[str, list[str]] = {
     "pause": [NOBODY],
     "unpause": [NOBODY],
     "slots": ["cpu=2"],
+    "top": [],
     "list": [],
     "show": [NOBODY],
     "why": [NOBODY],

@@ -29,8 +29,9 @@ ROOMS = {
     "subprocess": ["actors/ffmpeg/*.py", "cli/demo*.py"],
     "pykka": ["actors/*.py"],
     "structlog": ["actors/logs.py"],
-    "rich": ["cli/bars.py"],
     "prometheus_client": ["actors/metrics/collector.py"],
+    "rich": ["cli/bars.py", "cli/top/*.py"],
+    "textual": ["cli/top/*.py"],
 }
 """Each third party (and each costly module) and the only files that may import it."""
 
