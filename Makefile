@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test bench soak check wheel man lock clean
+.PHONY: demo test bench soak check screenshots wheel man lock clean
 
 demo: .venv/ready ## the main job on real input
 	$(BIN)/rushes demo
@@ -28,6 +28,9 @@ check: .venv/ready ## ruff, mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+screenshots: .venv/ready ## the pictures in the README anew, of real sessions
+	$(BIN)/python -m tests.screenshots deploy/docs
 
 wheel: .venv/ready ## build the wheel, and see that it brings all that the daemon reads
 	rm -rf dist
