@@ -1,18 +1,26 @@
 """The pictures in the README, of real sessions: `python -m tests.screenshots FOLDER`, or `make screenshots`."""
 
 import asyncio
+import io
 import re
 import sys
 from pathlib import Path
 from typing import Any
+
+from rich.console import Console
+from rich.text import Text
 
 from cli.top.app import Top
 from cli.top.banner import Disk
 from tests.support.daemon import Daemon, serving
 from tests.support.jobs import quick
 from tests.support.screen import Screen
+from tests.support.shell import Shell
 
 SIZE = (100, 28)
+
+COLUMNS = 110
+"""Of a tail: each line is cut to fit."""
 
 FOREIGN_FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 """What textual would have a picture fetch from elsewhere; without it, it is set in the reader's own."""
@@ -77,10 +85,22 @@ async def portray(daemon: Daemon, film: str, path: Path) -> None:
         path.write_text(FOREIGN_FONTS.sub("", app.export_screenshot(title="rushes top")))
 
 
+def portray_tail(daemon: Daemon, path: Path) -> None:
+    """What a terminal shows of the last events."""
+    command = ["tail", "--no-follow", "-n", "28"]
+    with Shell(daemon.bus, daemon.out).terminal(*command, columns=COLUMNS) as terminal:
+        assert terminal.ended() == 0
+        shown = terminal.shown
+    console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True)
+    console.print(Text.from_ansi("$ rushes tail\n" + shown.replace("\r", "")))
+    path.write_text(FOREIGN_FONTS.sub("", console.export_svg(title="rushes tail")))
+
+
 def main(folder: str) -> None:
     """Take all pictures."""
     with serving(slots=3, grace=0.3) as daemon:
         asyncio.run(portray(daemon, fill(daemon), Path(folder) / "top.svg"))
+        portray_tail(daemon, Path(folder) / "tail.svg")
         daemon.clear()
 
 
