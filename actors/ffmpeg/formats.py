@@ -15,7 +15,7 @@ from actors.ffmpeg.binary import FFmpeg
 from actors.ffmpeg.command import suffix_of
 from bus import messages as m
 from bus.errors import CommandRefused, Invalid
-from bus.limits import MAX_OUTPUTS
+from bus.limits import MAX_ARGS, MAX_INPUTS, MAX_OUTPUTS, MAX_PATH_CHARS
 from bus.spec import Args, Input
 
 TRIAL_SECONDS = 60
@@ -138,9 +138,18 @@ class Formats:
                 path += f".{name}{preset.extension}"
             elif not suffix_of(Path(path).name):
                 path += preset.extension
+            args = (*preset.args, *output.args)
             inputs = (*(output.inputs or spec.inputs), *preset.inputs) if preset.inputs else output.inputs
+            # What is stored is read again as any spec is: none may be larger than a client's.
+            for size, limit, what in (
+                (len(path), MAX_PATH_CHARS, "a path of {} characters"),
+                (len(args), MAX_ARGS, "{} arguments"),
+                (len(inputs or ()), MAX_INPUTS, "{} inputs"),
+            ):
+                if size > limit:
+                    raise Invalid.at(at, f"with format {name} the output has {what.format(size)}; {limit} may be")
             yield replace(
-                output, path=path, args=(*preset.args, *output.args), format=name, inputs=inputs,
+                output, path=path, args=args, format=name, inputs=inputs,
                 name=output.name or (name if several else None),
             )  # fmt: skip
 

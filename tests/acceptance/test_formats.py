@@ -118,6 +118,24 @@ def test_formats_are_no_more_outputs_than_a_job_may_have(daemon: Daemon) -> None
     assert (refusal["code"], refusal["details"]["path"]) == ("invalid", "job.outputs")
 
 
+@pytest.mark.parametrize(
+    ("output", "inputs", "said"),
+    [
+        ({"format": "proxy", "args": ["-metadata", "a=b"] * 256}, 1, "516 arguments; 512 may be"),
+        ({"format": "marked"}, 64, "65 inputs; 64 may be"),
+        ({"format": ["proxy"], "path": "/tmp" + "long".rjust(4090, "/")}, 1, "characters; 4096 may be"),
+    ],
+    ids=["args", "inputs", "path"],
+)
+def test_with_its_format_an_output_is_no_larger_than_any_may_be(
+    daemon: Daemon, output: Map, inputs: int, said: str
+) -> None:
+    path = {"path": str(daemon.out / "large")}
+    refusal = daemon.refusal("submit", job={"inputs": [picture()] * inputs, "outputs": [path | output]})
+    assert (refusal["code"], refusal["details"]["path"]) == ("invalid", "job.outputs[0].format")
+    assert said in refusal["message"]
+
+
 def test_all_formats_are_listed_and_were_tried(daemon: Daemon) -> None:
     found = {one["name"]: one for one in daemon.result("formats")["formats"]}
     assert list(found) == ["full_16_9", "short_9_16", "clip_1_1", "thumbnail", "proxy", "marked"]
