@@ -39,7 +39,8 @@ class Admission(BusActor):
         try:
             expanded = self._formats.expand(request.command.job)
             try:
-                return Admitted(expanded.spec, admit.admit(expanded.spec))
+                outputs = admit.admit(expanded.spec)
+                return Admitted(expanded.spec, outputs, [origin.output for origin in expanded.origins])
             except CommandRefused as refusal:
                 return expanded.refusal(refusal)
         except CommandRefused as refusal:

@@ -24,7 +24,7 @@ TRIAL_SECONDS = 60
 SOURCE = "testsrc=duration=0.1:size=320x180:rate=25[out0];sine=duration=0.1[out1]"
 """What a format is tried with: one input of picture and sound, as most jobs have one."""
 
-PLACE = re.compile(r"job\.outputs\[(\d+)\]")
+PLACE = re.compile(r"job\.outputs\[(\d+)\](?:\.args\[(\d+)\])?")
 
 
 class Format(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -56,17 +56,30 @@ BUILT_IN: Mapping[str, Format] = {
 """The whole picture with bars, its middle upright, its middle square, and one telling frame."""
 
 
+class Origin(NamedTuple):
+    """Which of the outputs that were asked for an output comes from, and how many of its arguments do not."""
+
+    output: int
+    added: int = 0
+
+
 class Expanded(NamedTuple):
-    """A spec in which each output stands by itself, and which of the outputs that were asked for each comes from."""
+    """A spec in which each output stands by itself, and where each comes from."""
 
     spec: m.JobSpec
-    origins: list[int]
+    origins: list[Origin]
 
     def refusal(self, refused: CommandRefused) -> CommandRefused:
-        """A refusal that names the output as it was asked for."""
+        """A refusal that names the output, and its argument, as they were asked for."""
+
+        def asked(at: re.Match[str]) -> str:
+            origin = self.origins[int(at[1])]
+            argument = "" if at[2] is None else f".args[{int(at[2]) - origin.added}]"
+            return f"job.outputs[{origin.output}]{argument}"
+
         path = refused.details.get("path")
         if isinstance(path, str):
-            refused.details["path"] = PLACE.sub(lambda at: f"job.outputs[{self.origins[int(at[1])]}]", path)
+            refused.details["path"] = PLACE.sub(asked, path)
         return refused
 
 
@@ -107,13 +120,13 @@ class Formats:
     def expand(self, spec: m.JobSpec) -> Expanded:
         """The spec with each format in the words of FFmpeg. Raises `Invalid`."""
         if all(output.format is None for output in spec.outputs):
-            return Expanded(spec, list(range(len(spec.outputs))))
+            return Expanded(spec, [Origin(index) for index in range(len(spec.outputs))])
         outputs: list[m.Output] = []
-        origins: list[int] = []
+        origins: list[Origin] = []
         for index, output in enumerate(spec.outputs):
             for found in self._outputs(spec, index, output):
                 outputs.append(found)
-                origins.append(index)
+                origins.append(Origin(index, len(found.args) - len(output.args)))
         if len(outputs) > MAX_OUTPUTS:
             raise Invalid.at(
                 "job.outputs", f"with their formats these are {len(outputs)} outputs; {MAX_OUTPUTS} may be"
@@ -133,10 +146,12 @@ class Formats:
             error = self.error(name)
             if error is not None:
                 raise Invalid.at(at, f"format {name} cannot be used on this machine: {error}")
-            path = output.path
-            if several:
+            path, file_name = output.path, output.path.rpartition("/")[2]
+            if file_name in ("", ".", ".."):
+                pass  # a folder, which is told of as in any job
+            elif several:
                 path += f".{name}{preset.extension}"
-            elif not suffix_of(Path(path).name):
+            elif not suffix_of(file_name):
                 path += preset.extension
             args = (*preset.args, *output.args)
             inputs = (*(output.inputs or spec.inputs), *preset.inputs) if preset.inputs else output.inputs

@@ -51,10 +51,14 @@ class _Sources(NamedTuple):
 
 
 class Admitted(NamedTuple):
-    """A job that may be taken: its spec in FFmpeg's own words, and its outputs."""
+    """A job that may be taken: its spec in FFmpeg's own words, and its outputs.
+
+    `asked_as`: the index under which each output was asked for, where that is another.
+    """
 
     spec: m.JobSpec
     outputs: list[Output]
+    asked_as: Sequence[int] = ()
 
 
 def admit(spec: m.JobSpec) -> list[Output]:
@@ -93,14 +97,17 @@ def admit(spec: m.JobSpec) -> list[Output]:
     return outputs
 
 
-def check_not_taken(outputs: Sequence[Output], taken_by: Callable[[str], m.JobView | None]) -> None:
-    """Refuse outputs that an active job is to write. Raises `Conflict`."""
+def check_not_taken(
+    outputs: Sequence[Output], taken_by: Callable[[str], m.JobView | None], asked_as: Sequence[int] = ()
+) -> None:
+    """Refuse outputs that an active job is to write; `asked_as` as in `Admitted`. Raises `Conflict`."""
     for output in outputs:
         holder = taken_by(output.target)
         if holder is not None:
+            index = asked_as[output.index] if asked_as else output.index
             raise Conflict(
                 f"{output.path} is to be written by job {holder.id}, which is {holder.status}",
-                {"path": f"job.outputs[{output.index}].path", "job": holder},
+                {"path": f"job.outputs[{index}].path", "job": holder},
             )
 
 

@@ -41,14 +41,14 @@ def refuse(turn: Turn, job: Job, wish: str) -> Conflict:
 
 def submit(turn: Turn, job: Admitted, cause: Cause) -> m.JobResult:
     """A new job at the end of its priority, which the Admission actor found good."""
-    spec, outputs = job
+    spec, outputs, asked_as = job
     check_resources(spec, turn.ledger.slots)
 
     def holder(target: str) -> m.JobView | None:
         job_id = turn.store.taken_by(target)
         return turn.view(find(turn, job_id)) if job_id else None
 
-    admit.check_not_taken(outputs, holder)
+    admit.check_not_taken(outputs, holder, asked_as)
     turn.ledger.number += 1
     number = turn.ledger.number
     new = Job(

@@ -112,6 +112,31 @@ def test_what_is_wrong_with_an_output_names_it_as_it_was_asked_for(daemon: Daemo
     assert (refusal["code"], refusal["details"]["path"]) == ("conflict", "job.outputs[1].path")
 
 
+def test_what_is_wrong_with_an_argument_names_it_as_it_was_asked_for(daemon: Daemon) -> None:
+    outputs = [
+        {"path": str(daemon.out / "many"), "format": ["proxy", "marked"]},
+        {"path": str(daemon.out / "one"), "format": "proxy", "args": ["-an", "-y"]},
+    ]
+    refusal = daemon.refusal("submit", job={"inputs": [picture()], "outputs": outputs})
+    assert (refusal["code"], refusal["details"]["path"]) == ("invalid", "job.outputs[1].args[1]")
+
+
+def test_a_path_that_another_job_is_to_write_is_named_as_it_was_asked_for(held: Daemon) -> None:
+    held.submit(quick(held.out / "taken.thumbnail.jpg"))
+    outputs = [{"path": str(held.out / "taken"), "format": ["full_16_9", "clip_1_1", "thumbnail"]}]
+    refusal = held.refusal("submit", job={"inputs": [picture()], "outputs": outputs})
+    assert (refusal["code"], refusal["details"]["path"]) == ("conflict", "job.outputs[0].path")
+
+
+@pytest.mark.parametrize("format_", ["proxy", ["proxy"]], ids=str)
+@pytest.mark.parametrize("name", ["", ".", ".."])
+def test_a_folder_is_no_output_with_a_format_either(daemon: Daemon, name: str, format_: object) -> None:
+    job = {"inputs": [picture()], "outputs": [{"path": f"{daemon.out}/{name}", "format": format_}]}
+    refusal = daemon.refusal("submit", job=job)
+    assert (refusal["code"], refusal["details"]["path"]) == ("invalid", "job.outputs[0].path")
+    assert "must name a file, not a folder" in refusal["message"]
+
+
 def test_formats_are_no_more_outputs_than_a_job_may_have(daemon: Daemon) -> None:
     outputs = [{"path": str(daemon.out / f"many-{number}"), "format": ["proxy"] * 100} for number in range(3)]
     refusal = daemon.refusal("submit", job={"inputs": [picture()], "outputs": outputs})
