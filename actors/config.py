@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from actors.ffmpeg.formats import Format
+from actors.ffmpeg.formats import Format, FormatKey
 from actors.ffmpeg.wrapper import SIZES, Children
 from actors.jobs.ledger import DEFAULT_RETRY_SECONDS
 from actors.jobs.waits import LONGEST_SECONDS
@@ -20,7 +20,7 @@ from actors.webhooks.settings import MAX_HOOKS, BadHook, Notify, settle
 from bus.address import default_address
 from bus.auth import Role
 from bus.limits import CPU, MAX_RESOURCES, MAX_SLOTS
-from bus.spec import FormatName, ResourceName
+from bus.spec import ResourceName
 
 ENVIRONMENT_PREFIX = "RUSHES_"
 
@@ -88,7 +88,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     min_free: Bytes = DEFAULT_MIN_FREE
     retention: Retention = Retention()
     backup: Backup = Backup()
-    formats: dict[FormatName, Format] = {}
+    formats: dict[FormatKey, Format] = {}
     children: Children = Children()
     metrics: Metrics = Metrics()
     default_role: Role = "admin"

@@ -101,7 +101,7 @@ class Child:
             pid = os.posix_spawn(
                 SHELL,
                 [SHELL, "-c", SHIM, str(workspace.folder), *argv],
-                {key: value for key, value in os.environ.items() if key not in NOT_FOR_CHILDREN},
+                environment(),
                 file_actions=[
                     (os.POSIX_SPAWN_DUP2, fifo, 0),
                     (os.POSIX_SPAWN_DUP2, null, 1),
@@ -250,6 +250,11 @@ class Child:
     def close(self) -> None:
         """Let go of the pidfd."""
         os.close(self.pidfd)
+
+
+def environment() -> dict[str, str]:
+    """The daemon's own, without what is not for FFmpeg."""
+    return {key: value for key, value in os.environ.items() if key not in NOT_FOR_CHILDREN}
 
 
 @cache

@@ -1,6 +1,7 @@
 """Output presets: arguments, further inputs and a suffix that a job gets by naming a format."""
 
 import re
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -10,28 +11,39 @@ from typing import Annotated, NamedTuple
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from actors.ffmpeg import arguments
 from actors.ffmpeg.binary import FFmpeg
-from actors.ffmpeg.command import suffix_of
+from actors.ffmpeg.child import environment
+from actors.ffmpeg.command import argv, suffix_of
+from actors.jobs.admit import admit
 from bus import messages as m
 from bus.errors import CommandRefused, Invalid
-from bus.limits import MAX_ARGS, MAX_INPUTS, MAX_OUTPUTS, MAX_PATH_CHARS
+from bus.limits import MAX_ARGS, MAX_FORMAT_CHARS, MAX_INPUTS, MAX_OUTPUTS, MAX_PATH_CHARS
 from bus.spec import Args, Input
 
 TRIAL_SECONDS = 60
 """For a tenth of a second of picture and sound, which takes a quarter of one; a hardware encoder may wake up slowly."""
 
-SOURCE = "testsrc=duration=0.1:size=320x180:rate=25[out0];sine=duration=0.1[out1]"
+TRIAL_LENGTH = "0.1"
+"""Seconds."""
+
+TRIAL_PREFIX = "format-"
+"""How the folders begin in which formats are tried."""
+
+SOURCE = Input("testsrc=duration=0.1:size=320x180:rate=25[out0];sine=duration=0.1[out1]", ("-f", "lavfi"))
 """What a format is tried with: one input of picture and sound, as most jobs have one."""
 
 PLACE = re.compile(r"job\.outputs\[(\d+)\](?:\.args\[(\d+)\])?")
+
+
+FormatKey = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]*\Z", max_length=MAX_FORMAT_CHARS)]
+"""How a configuration may name a format: it becomes part of a file's name, and of a list on a command line."""
 
 
 class Format(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A preset. `args` stand before those of the output, `inputs` after the job's, `extension` after a bare path."""
 
     args: Args
-    extension: Annotated[str, Meta(pattern=r"^\.[A-Za-z0-9]{1,16}$")] = ".mp4"
+    extension: Annotated[str, Meta(pattern=r"\A\.[A-Za-z0-9]{1,16}\Z")] = ".mp4"
     inputs: Annotated[tuple[Input, ...], Meta(max_length=8)] = ()
 
 
@@ -92,6 +104,8 @@ class Formats:
         self._ffmpeg = ffmpeg
         self._work = work
         self._errors: dict[str, str | None] = {}
+        for left in work.glob(f"{TRIAL_PREFIX}*"):  # by a daemon that was killed
+            shutil.rmtree(left, ignore_errors=True)
 
     def wrong(self) -> str | None:
         """What is wrong with one of the configuration's own; None where FFmpeg takes them all."""
@@ -104,7 +118,10 @@ class Formats:
     def error(self, name: str) -> str | None:
         """Why FFmpeg does not take a format, found out once; None where it does."""
         if name not in self._errors:
-            self._errors[name] = self._try(self._all[name])
+            try:
+                self._errors[name] = self._try(self._all[name])
+            except OSError as error:  # a full disk, say: it is tried again when somebody asks again
+                return f"it cannot be tried now: {error.strerror}"
         return self._errors[name]
 
     def views(self) -> list[m.FormatView]:
@@ -169,36 +186,24 @@ class Formats:
             )  # fmt: skip
 
     def _try(self, preset: Format) -> str | None:
-        """Why FFmpeg does not make a file of it; None where it does."""
-        try:
-            arguments.check(preset.args, of_output=True)
-        except arguments.Refused as refused:
-            return f"args[{refused.place}]: {refused}"
-        more = [word for source in preset.inputs for word in (*source.args, "-i", source.path)]
-        with tempfile.TemporaryDirectory(dir=self._work, prefix="format-") as folder:
-            target = Path(folder) / f"trial{preset.extension}"
-            command = [
-                self._ffmpeg.path,
-                "-hide_banner",
-                "-nostdin",
-                "-v",
-                "error",
-                "-f",
-                "lavfi",
-                "-i",
-                SOURCE,
-                *more,
-                *preset.args,
-            ]
+        """Why a job could not have it, or FFmpeg does not make a file of it; None where it does. Raises OSError."""
+        with tempfile.TemporaryDirectory(dir=self._work, prefix=TRIAL_PREFIX) as folder:
+            target = f"{folder}/trial{preset.extension}"
+            made = m.Output(target, (*preset.args, "-t", TRIAL_LENGTH), inputs=preset.inputs or None)
+            try:
+                admit(m.JobSpec(inputs=(SOURCE,), outputs=(made,)))
+            except CommandRefused as refused:
+                return f"{str(refused.details['path']).removeprefix('job.outputs[0].')}: {refused.message}"
+            made = replace(made, args=(*made.args, "-v", "error"), inputs=(SOURCE, *preset.inputs))
+            command = argv(self._ffmpeg, m.JobSpec(outputs=(made,)), 0, target, f"{folder}/progress")
             try:
                 done = subprocess.run(  # noqa: S603 # the operator's own arguments, without a shell
-                    [*command, "-t", "0.1", str(target)],
-                    capture_output=True, text=True, errors="replace", timeout=TRIAL_SECONDS, check=False,
-                    stdin=subprocess.DEVNULL,
+                    command, capture_output=True, text=True, errors="replace", timeout=TRIAL_SECONDS, check=False,
+                    stdin=subprocess.DEVNULL, env=environment(),
                 )  # fmt: skip
-            except (OSError, subprocess.TimeoutExpired) as error:
-                return str(error)
-            if done.returncode == 0 and target.exists() and target.stat().st_size:
+            except subprocess.TimeoutExpired:
+                return f"FFmpeg did not end within {TRIAL_SECONDS} s"
+            if done.returncode == 0 and Path(target).exists() and Path(target).stat().st_size:
                 return None
         said = done.stderr.strip().splitlines()
         return said[0] if said else f"FFmpeg ended with {done.returncode} and made nothing"

@@ -1,12 +1,11 @@
 """What an FFmpeg can do, tried before a job needs it. Blocks for as long as FFmpeg does: bound it from outside."""
 
-import os
 import re
 import subprocess
 from collections.abc import Sequence
 
 from actors.ffmpeg.binary import FFmpeg
-from actors.ffmpeg.child import NOT_FOR_CHILDREN, SHELL
+from actors.ffmpeg.child import SHELL, environment
 
 ENCODER = re.compile(r"^ [VAS][F.][S.][X.][B.][D.] (\S+)", re.MULTILINE)
 """A line of `ffmpeg -encoders`: six flags and the name."""
@@ -49,5 +48,4 @@ def shell_works() -> bool:
 
 def _run(words: Sequence[str]) -> "subprocess.CompletedProcess[bytes]":
     """Raises OSError."""
-    environment = {key: value for key, value in os.environ.items() if key not in NOT_FOR_CHILDREN}
-    return subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=environment)  # noqa: S603 # no shell
+    return subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=environment())  # noqa: S603 # no shell
