@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from actors.jobs.model import Job, Live, job_ids
-from actors.jobs.slots import in_force, need_of
+from actors.jobs.slots import fits, in_force, need_of
 from actors.jobs.steady import Moment, SteadyClock
 from actors.jobs.store import Store
 from actors.jobs.tally import Standing, Tally
@@ -110,7 +110,7 @@ class Ledger:
         self.queued_at = Counter(store.queued_by_priority())
         self.running: dict[str, str] = {}
         self.used: Counter[str] = Counter()
-        self.to_go_on: set[str] = set()
+        self.to_go_on: dict[str, int] = {}
         for job in store.processing():
             self._run(job, 1)
         self.slots = in_force(self.settings.slots, store.meta(SLOTS))
@@ -128,7 +128,7 @@ class Ledger:
             self._run(job, change)
 
     def _run(self, job: Job, change: Literal[1, -1]) -> None:
-        """A job that runs takes what it needs, or gives it back. `running` has the shape of each."""
+        """A job that runs takes what it needs, or gives it back. `running` has the shape of each, `to_go_on` the number."""
         if change > 0:
             self.running[job.id] = job.shape
         else:
@@ -137,7 +137,10 @@ class Ledger:
             for name, count in need_of(job.shape).items():
                 self.used[name] += change * count
         elif job.paused is not None and job.paused.go_on is not None:
-            (self.to_go_on.add if change > 0 else self.to_go_on.discard)(job.id)
+            if change > 0:
+                self.to_go_on[job.id] = job.number
+            else:
+                self.to_go_on.pop(job.id, None)
 
     def free(self) -> Counter[str]:
         """What is left of each resource: less than nothing where the slots became fewer than are taken."""
@@ -148,9 +151,15 @@ class Ledger:
     def free_for_queue(self) -> Counter[str]:
         """The same without what jobs wait for that are to go on: these come before the queue."""
         free = self.free()
-        for job_id in self.to_go_on:
-            free.subtract(need_of(self.running[job_id]))
+        for need in self.coming_back().values():
+            free.subtract(need)
         return free
+
+    def coming_back(self) -> dict[str, dict[str, int]]:
+        """What the jobs that are to go on need, in the order of their submission; none that needs more than there is."""
+        ids = sorted(self.to_go_on, key=self.to_go_on.__getitem__)
+        needs = {job_id: need_of(self.running[job_id]) for job_id in ids}
+        return {job_id: need for job_id, need in needs.items() if fits(need, self.slots)}
 
     def last_position(self, priority: int) -> int:
         """The 1-based place of the last queued job of a priority: no row is counted for it."""

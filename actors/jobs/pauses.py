@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from actors.base import render_address
 from actors.jobs import changes
 from actors.jobs.model import Job, Pause
-from actors.jobs.slots import fits, need_of
+from actors.jobs.slots import fits
 from actors.jobs.states import is_active
 from actors.jobs.turn import Cause, Turn
 from actors.mail import PauseRender
@@ -71,14 +71,13 @@ def unpause(turn: Turn, command: m.Unpause, cause: Cause) -> m.PauseResult:
 def go_on_where_there_are_slots(turn: Turn) -> None:
     """Let jobs go on that gave up their slots and are to have them again, in the order of their submission."""
     free = turn.ledger.free()
-    for job_id in sorted(turn.ledger.to_go_on):
-        job = changes.find(turn, job_id)
-        assert job.paused is not None
-        assert job.paused.go_on is not None
-        need = need_of(job.shape)
+    for job_id, need in turn.ledger.coming_back().items():
         has_room = fits(need, free)
         free.subtract(need)  # one that does not fit keeps what it needs from those behind it
         if has_room:
+            job = changes.find(turn, job_id)
+            assert job.paused is not None
+            assert job.paused.go_on is not None
             _go_on(turn, job, Cause(*job.paused.go_on))
 
 

@@ -1,0 +1,54 @@
+"""Pauses by the Queue's real turns: whose turn it is to go on, and a Render that hears of things late."""
+
+from actors.mail import Paused, PauseRender, StartRender
+from tests.integration.parts import Counter, Letterbox
+from tests.support.wire import Map
+
+
+def held(counter: Counter, **more: object) -> StartRender:
+    """A run that was paused, has its child held, and gave up its slots."""
+    order = counter.start(**more)
+    counter.result("pause", job_id=order.job_id, release=True)
+    counter.turn(Paused(job_id=order.job_id, run=order.run))
+    return order
+
+
+def told(box: Letterbox) -> bool:
+    """Whether a Render is told to hold its child."""
+    return box.mail(PauseRender).paused
+
+
+def waits(view: Map) -> str | None:
+    return view["waiting"] and str(view["waiting"]["why"])
+
+
+def test_one_that_takes_more_than_there_is_any_more_keeps_nothing_from_others(busy_counter: Counter) -> None:
+    busy_counter.result("slots", slots={"cpu": 2})
+    large = held(busy_counter, resources={"cpu": 2})
+    busy_counter.result("slots", slots={"cpu": 1})
+    view = busy_counter.result("unpause", job_id=large.job_id)["job"]
+    assert (view["phase"], waits(view)) == ("paused", "slots")
+    small = busy_counter.submit()
+    assert busy_counter.order().job_id == small["id"]
+    busy_counter.result("slots", slots={"cpu": 3})
+    assert busy_counter.kinds(large.job_id)[-1] == "unpaused"
+
+
+def test_a_larger_one_that_cannot_go_on_keeps_nothing_from_another_that_can(busy_counter: Counter) -> None:
+    busy_counter.result("slots", slots={"cpu": 2})
+    large, small = held(busy_counter, resources={"cpu": 2}), held(busy_counter)
+    busy_counter.result("slots", slots={"cpu": 1})
+    for order in (large, small):
+        busy_counter.result("unpause", job_id=order.job_id)
+    assert [busy_counter.kinds(order.job_id)[-1] for order in (large, small)] == ["paused", "unpaused"]
+
+
+def test_they_go_on_in_the_order_of_their_submission(busy_counter: Counter) -> None:
+    ids = [held(busy_counter).job_id]
+    while ids[0] == min(ids):  # an id says nothing of the order
+        ids.append(held(busy_counter).job_id)
+    last = busy_counter.start()
+    for job_id in ids:
+        busy_counter.result("unpause", job_id=job_id)
+    busy_counter.complete(last)
+    assert [job_id for job_id in ids if busy_counter.kinds(job_id)[-1] == "unpaused"] == [ids[0]]
