@@ -142,10 +142,14 @@ def progressed(turn: Turn, news: Progressed) -> None:
 
 
 def paused(turn: Turn, news: Paused) -> None:
-    """The child is held where it is."""
+    """The child is held where it is. A Render that was ordered before the job was to go on may not have heard of it."""
     job = current(turn, news.job_id, news.run)
-    if job is not None:
+    if job is None:
+        return
+    if is_held(job):
         pauses.taken(turn, job)
+    elif stop_wish(turn, job) is None:
+        turn.mail(render_address(job.id), PauseRender(run=job.runs, paused=False))
 
 
 def signalled(turn: Turn, news: Signalled) -> None:

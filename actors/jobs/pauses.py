@@ -40,7 +40,7 @@ def pause(turn: Turn, command: m.Pause, cause: Cause) -> m.PauseResult:
 
 def taken(turn: Turn, job: Job) -> None:
     """A Render holds its child, and the job is still to be paused."""
-    if job.paused is not None and job.phase not in ("paused", "stopping"):
+    if job.phase not in ("paused", "stopping"):
         turn.change(job, phase="paused")
         _tell_paused(turn, job)
         turn.save(job)

@@ -52,3 +52,14 @@ def test_they_go_on_in_the_order_of_their_submission(busy_counter: Counter) -> N
         busy_counter.result("unpause", job_id=job_id)
     busy_counter.complete(last)
     assert [job_id for job_id in ids if busy_counter.kinds(job_id)[-1] == "unpaused"] == [ids[0]]
+
+
+def test_a_render_that_did_not_hear_that_the_job_is_to_go_on_is_told_again(busy_counter: Counter) -> None:
+    order = busy_counter.start()
+    box = busy_counter.render(order.job_id)
+    busy_counter.result("pause", job_id=order.job_id)
+    busy_counter.result("unpause", job_id=order.job_id)
+    assert [told(box), told(box)] == [True, False]
+    busy_counter.turn(Paused(job_id=order.job_id, run=order.run))  # of one that was ordered before the unpause
+    assert told(box) is False
+    assert busy_counter.view(order.job_id)["phase"] == "rendering"
