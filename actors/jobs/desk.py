@@ -254,6 +254,8 @@ def _final(request: Request, job_id: str, job: Job | None, changed: bool, turn: 
     if isinstance(command, m.Cancel):
         # A job that is complete after all was not changed by the cancel that came too late.
         return m.CancelResult(shown, changed=changed and job.status in ("cancelled", "processing"))
+    if isinstance(command, (m.Pause, m.Unpause)):
+        return m.PauseResult(shown, changed)
     if isinstance(command, m.Boost):
         return m.BoostResult(shown, shown.position)
     return m.JobResult(shown)

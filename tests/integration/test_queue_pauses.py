@@ -63,3 +63,13 @@ def test_a_render_that_did_not_hear_that_the_job_is_to_go_on_is_told_again(busy_
     busy_counter.turn(Paused(job_id=order.job_id, run=order.run))  # of one that was ordered before the unpause
     assert told(box) is False
     assert busy_counter.view(order.job_id)["phase"] == "rendering"
+
+
+def test_whoever_waits_for_the_end_of_a_paused_job_gets_the_result_of_a_pause(busy_counter: Counter) -> None:
+    order = busy_counter.start()
+    requests = [busy_counter.request(kind, job_id=order.job_id, wait=30) for kind in ("pause", "unpause")]
+    busy_counter.turn(*requests)
+    busy_counter.complete(order)
+    for request in requests:
+        result = busy_counter.reply(request)["result"]
+        assert (result["job"]["status"], result["changed"]) == ("completed", True)
