@@ -19,9 +19,7 @@ from bus import messages as m
 
 def pause(turn: Turn, command: m.Pause, cause: Cause) -> m.PauseResult:
     """Hold a job: a queued one from now on, a running one as soon as its Render has its child stopped."""
-    job = changes.find(turn, command.job_id)
-    if not is_active(job.status) or job.phase == "stopping":
-        raise changes.refuse(turn, job, "only a queued or running job can be paused")
+    job = _find(turn, command.job_id)
     was = job.paused
     if was is not None and was.go_on is None and (was.released or not command.release):
         return m.PauseResult(turn.view(job), changed=False)
@@ -36,6 +34,16 @@ def pause(turn: Turn, command: m.Pause, cause: Cause) -> m.PauseResult:
         turn.mail(render_address(job.id), PauseRender(run=job.runs, paused=True))
     turn.save(job)
     return m.PauseResult(turn.view(job), changed=True)
+
+
+def _find(turn: Turn, job_id: str) -> Job:
+    """A job that can be paused, or was."""
+    job = changes.find(turn, job_id)
+    if job.phase == "stopping":
+        raise changes.refuse(turn, job, "it is being stopped")
+    if not is_active(job.status):
+        raise changes.refuse(turn, job, "only a queued or running job can be paused, or go on")
+    return job
 
 
 def taken(turn: Turn, job: Job) -> None:
@@ -55,10 +63,8 @@ def _tell_paused(turn: Turn, job: Job) -> None:
 
 def unpause(turn: Turn, command: m.Unpause, cause: Cause) -> m.PauseResult:
     """Let a job go on; one that gave up its slots when it has them again."""
-    job = changes.find(turn, command.job_id)
-    if not is_active(job.status):
-        raise changes.refuse(turn, job, "only a queued or running job can be paused")
-    if job.paused is None or job.paused.go_on is not None or job.phase == "stopping":
+    job = _find(turn, command.job_id)
+    if job.paused is None or job.paused.go_on is not None:
         return m.PauseResult(turn.view(job), changed=False)
     if job.gave_up_slots:
         turn.change(job, paused=replace(job.paused, go_on=(cause.by or "", cause.command_id)))

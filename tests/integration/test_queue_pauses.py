@@ -73,3 +73,10 @@ def test_whoever_waits_for_the_end_of_a_paused_job_gets_the_result_of_a_pause(bu
     for request in requests:
         result = busy_counter.reply(request)["result"]
         assert (result["job"]["status"], result["changed"]) == ("completed", True)
+
+
+def test_one_that_is_being_stopped_can_be_neither_paused_nor_let_go_on(busy_counter: Counter) -> None:
+    order = held(busy_counter)
+    busy_counter.result("cancel", job_id=order.job_id)
+    for kind in ("pause", "unpause"):
+        assert busy_counter.refusal(kind, job_id=order.job_id)["code"] == "conflict"
