@@ -128,7 +128,7 @@ class Ledger:
             self._run(job, change)
 
     def _run(self, job: Job, change: Literal[1, -1]) -> None:
-        """A job that runs takes what it needs, or gives it back. `running` has the shape of each, `to_go_on` the number."""
+        """A job that runs takes what it needs, or gives it back. `running` has their shapes, `to_go_on` numbers."""
         if change > 0:
             self.running[job.id] = job.shape
         else:
@@ -156,7 +156,7 @@ class Ledger:
         return free
 
     def coming_back(self) -> dict[str, dict[str, int]]:
-        """What the jobs that are to go on need, in the order of their submission; none that needs more than there is."""
+        """What the jobs that are to go on need, as they were submitted; none of those that need more than there is."""
         ids = sorted(self.to_go_on, key=self.to_go_on.__getitem__)
         needs = {job_id: need_of(self.running[job_id]) for job_id in ids}
         return {job_id: need for job_id, need in needs.items() if fits(need, self.slots)}

@@ -28,8 +28,8 @@ def pause(turn: Turn, command: m.Pause, cause: Cause) -> m.PauseResult:
     else:
         held = replace(was, released=was.released or command.release, go_on=None)
     turn.change(job, paused=held)
-    if job.status == "queued":
-        _tell_paused(turn, job)
+    if job.status == "queued" or (job.phase == "paused" and was is not None and held.released != was.released):
+        _tell_paused(turn, job, cause)
     elif job.phase != "paused":
         turn.mail(render_address(job.id), PauseRender(run=job.runs, paused=True))
     turn.save(job)
@@ -50,13 +50,13 @@ def taken(turn: Turn, job: Job) -> None:
     """A Render holds its child, and the job is still to be paused."""
     if job.phase not in ("paused", "stopping"):
         turn.change(job, phase="paused")
-        _tell_paused(turn, job)
+        assert job.paused is not None
+        _tell_paused(turn, job, Cause(job.paused.by, job.paused.command_id))
         turn.save(job)
 
 
-def _tell_paused(turn: Turn, job: Job) -> None:
+def _tell_paused(turn: Turn, job: Job, cause: Cause) -> None:
     assert job.paused is not None
-    cause = Cause(job.paused.by, job.paused.command_id)
     turn.event("job.paused", {"released": job.paused.released}, job=job, cause=cause)
     turn.log("job_paused", job_id=job.id, by=cause.by)
 

@@ -1,11 +1,13 @@
 """Pauses by the Queue's real turns: whose turn it is to go on, and a Render that hears of things late."""
 
+from typing import Any
+
 from actors.mail import Paused, PauseRender, StartRender
 from tests.integration.parts import Counter, Letterbox
 from tests.support.wire import Map
 
 
-def held(counter: Counter, **more: object) -> StartRender:
+def held(counter: Counter, **more: Any) -> StartRender:
     """A run that was paused, has its child held, and gave up its slots."""
     order = counter.start(**more)
     counter.result("pause", job_id=order.job_id, release=True)
@@ -80,3 +82,16 @@ def test_one_that_is_being_stopped_can_be_neither_paused_nor_let_go_on(busy_coun
     busy_counter.result("cancel", job_id=order.job_id)
     for kind in ("pause", "unpause"):
         assert busy_counter.refusal(kind, job_id=order.job_id)["code"] == "conflict"
+
+
+def test_slots_that_are_given_up_later_are_told_of(busy_counter: Counter) -> None:
+    order = busy_counter.start()
+    busy_counter.result("pause", job_id=order.job_id)
+    busy_counter.turn(Paused(job_id=order.job_id, run=order.run))
+    view = busy_counter.result("pause", job_id=order.job_id, release=True)["job"]
+    told_of = [event["data"] for event in busy_counter.events(order.job_id) if event["type"] == "job.paused"]
+    assert told_of == [{"released": False}, {"released": True}]
+    assert view["seq"] == busy_counter.last(order.job_id)["seq"]
+    busy_counter.turn(Paused(job_id=order.job_id, run=order.run))
+    assert not busy_counter.result("pause", job_id=order.job_id, release=True)["changed"]
+    assert busy_counter.kinds(order.job_id).count("paused") == 2
