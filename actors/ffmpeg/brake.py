@@ -4,7 +4,6 @@ That it is, and for how long it was, stands in the run's record: so no timeout c
 """
 
 import contextlib
-import os
 import signal
 import time
 
@@ -35,7 +34,8 @@ class Brake:
         if held.since is None:
             self._note(Held(held.seconds, _now()))
         child.signal(signal.SIGSTOP)
-        os.kill(child.pid, signal.SIGCONT)
+        with contextlib.suppress(ProcessLookupError):  # it has ended, and another has reaped it
+            signal.pidfd_send_signal(child.pidfd, signal.SIGCONT)
 
     def release(self, child: Child) -> None:
         """Let the child go on. It is noted last: as long as the note says that it is held, this is done again."""

@@ -188,7 +188,7 @@ class Child:
                 os.killpg(self.pid, number)
             except ProcessLookupError:
                 return
-        if self._reaped_at is not None or number != signal.SIGCONT:
+        if number in (signal.SIGTERM, signal.SIGKILL):
             for pid in self._members():
                 _kill(pid, number)
 

@@ -25,7 +25,7 @@ PAUSES = [
     Point(f"before {COMMIT} since {PAUSE}", "the wish is written, and not on disk"),
     Point(f"before {QUEUE}._say since {PAUSE}", "the wish is on disk, and PauseRender is not sent"),
     Point(f"before {BRAKE}.apply", "PauseRender has come"),
-    Point(f"before os:kill since {BRAKE}.apply", "all of the group stand still, the shim too"),
+    Point(f"before signal:pidfd_send_signal since {BRAKE}.apply", "all of the group stand still, the shim too"),
     Point(f"after {BRAKE}.apply", "FFmpeg stands still, and nobody is told"),
     Point(f"before {TAKEN}", "the Queue hears of it"),
     Point(f"before {QUEUE}._say since {TAKEN}", "job.paused is on disk, and not said"),

@@ -1,0 +1,92 @@
+"""A child that is held: who of its run stands still, and one that ends in that moment."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from actors.ffmpeg.brake import Brake
+from actors.ffmpeg.child import Child, end_by_force
+from actors.ffmpeg.processes import is_of_run, living
+from actors.ffmpeg.workspace import Workspace
+from tests.support.processes import eventually
+
+FOR_EVER = "echo >ready; while :; do sleep 1000 & wait $!; done"
+
+
+Spawn = Callable[[str], Child]
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    found = Workspace.of(tmp_path, "job", 1, 0)
+    found.prepare(tmp_path / "partial.mp4")
+    os.mkfifo(found.folder / "ready")
+    return found
+
+
+@pytest.fixture
+def spawn(workspace: Workspace) -> Iterator[Spawn]:
+    """Starts a script as FFmpeg, and waits until it is ready; at the end nothing of it is left."""
+    children: list[Child] = []
+
+    def start(script: str) -> Child:
+        children.append(Child.spawn(["/bin/sh", "-c", script], workspace))
+        (workspace.folder / "ready").read_bytes()
+        return children[-1]
+
+    yield start
+    for child in children:
+        end_by_force(workspace)
+        with suppress(ChildProcessError):
+            os.waitpid(child.pid, 0)
+        child.close()
+
+
+def states(workspace: Workspace, session: int) -> set[str]:
+    """Of all of a run that is in that session, but for the shim."""
+    return {
+        stat.state
+        for stat in living()
+        if stat.session == session != stat.pid and is_of_run(stat.pid, workspace.folder, workspace.record)
+    }
+
+
+def stand_still(workspace: Workspace) -> set[int]:
+    """The pids of all of a run that stand still."""
+    return {
+        stat.pid for stat in living() if stat.state == "T" and is_of_run(stat.pid, workspace.folder, workspace.record)
+    }
+
+
+def test_what_was_held_goes_on_and_the_shim_always_did(spawn: Spawn, workspace: Workspace) -> None:
+    child, brake = spawn(FOR_EVER), Brake(workspace)
+    brake.apply(child)
+    eventually(lambda: states(workspace, child.pid) == {"T"}, "all of the group stand still")
+    eventually(lambda: child.pid not in stand_still(workspace), "the shim does not")
+    assert brake.is_on
+    brake.release(child)
+    eventually(lambda: not stand_still(workspace), "nobody stands still")
+    assert not brake.is_on
+
+
+def test_nobody_is_stopped_who_would_not_be_let_go_on(spawn: Spawn, workspace: Workspace) -> None:
+    """The group is held and let go on (PROTOCOL.md, `pause`); who has left it is none of that."""
+    away = f"cd /; echo >{workspace.folder}/ready; exec sleep 1000"
+    child, brake = spawn(f"setsid sh -c '{away}' & {FOR_EVER.removeprefix('echo >ready; ')}"), Brake(workspace)
+    brake.apply(child)
+    eventually(lambda: states(workspace, child.pid) == {"T"}, "all of the group stand still")
+    brake.release(child)
+    eventually(lambda: not stand_still(workspace), "nobody stands still")
+
+
+def test_one_that_has_ended_and_is_reaped_by_another_may_be_held(spawn: Spawn, workspace: Workspace) -> None:
+    """So it is with a child that was adopted: the init of the machine reaps it."""
+    child, brake = spawn(FOR_EVER), Brake(workspace)
+    os.killpg(child.pid, signal.SIGKILL)
+    os.waitpid(child.pid, 0)
+    brake.apply(child)
+    brake.release(child)
