@@ -1,5 +1,7 @@
 """Why a job is where it is, and when it may start and end. All in the Queue's thread."""
 
+from typing import NamedTuple
+
 from actors.jobs import waits
 from actors.jobs.model import Job, moment_of, timestamp
 from actors.jobs.slots import fits, need_of
@@ -8,6 +10,9 @@ from bus import messages as m
 
 RECENT = 50
 """Completed jobs of which the usual time is reckoned: some hours' work, which tells of this machine as it is now."""
+
+LONGEST_SECONDS = 366 * 86_400.0
+"""A year: a run that took longer was a clock that was set, and what would begin later is no estimate."""
 
 LITTLE = 0.02
 """Progress below which a run's own pace says nothing yet."""
@@ -23,7 +28,7 @@ def explain(turn: Turn, job: Job, work: str, *, is_full: bool) -> m.WhyResult:
         reasons = held + _before_it(turn, job, ahead or 0)
         estimate = None if held else _estimate_of_queued(turn, job, ahead or 0)
     elif job.status == "processing":
-        reasons = [_running(job, view)]
+        reasons = [_running(turn, job, view)]
         estimate = _estimate_of_running(turn, job)
     else:
         reasons = [_ended(job)]
@@ -51,39 +56,50 @@ def _held(turn: Turn, job: Job, work: str, *, is_full: bool) -> list[m.ReasonVie
     if folder in ledger.low_folders:
         reasons.append(m.ReasonView("disk", f"{folder} has too little room for another output"))
     if job.not_before is not None:
-        error = f" ({job.error.code})" if job.error else ""
-        text = f"attempt {job.attempts} failed{error}; the next begins at {job.not_before}"
+        text = f"attempt {job.attempts} failed; the next begins at {job.not_before}"
         reasons.append(m.ReasonView("retry", text))
-    for name, count in need_of(job.shape).items():
-        total = ledger.slots.get(name, 0)
-        if count > total:
-            text = f"it takes {count} {name}, and there are {total} in all; `rushes slots` changes that"
-            reasons.append(m.ReasonView("slots", text))
+    reasons += [m.ReasonView("slots", text) for text in _too_much(turn, job)]
     return reasons
+
+
+def _too_much(turn: Turn, job: Job) -> list[str]:
+    """Of which resources it takes more than there is."""
+    slots = turn.ledger.slots
+    return [
+        f"it takes {count} {name}, and there are {slots.get(name, 0)} in all; `rushes slots` changes that"
+        for name, count in need_of(job.shape).items()
+        if count > slots.get(name, 0)
+    ]
 
 
 def _before_it(turn: Turn, job: Job, ahead: int) -> list[m.ReasonView]:
     """What a queued job has to wait for in any case."""
-    ledger, need = turn.ledger, need_of(job.shape)
-    free = ledger.free()
+    ledger, need, slots = turn.ledger, need_of(job.shape), turn.ledger.slots
+    free, first = ledger.free(), len(ledger.coming_back())
     reasons = []
     if ahead:
         noun = "job is" if ahead == 1 else "jobs are"
         reasons.append(m.ReasonView("queue", f"{ahead} {noun} before it in the queue"))
-    if not fits(need, free):
-        taken = ", ".join(f"{ledger.used[name]} of {ledger.slots.get(name, 0)} {name}" for name in need)
+    lacking = [name for name, count in need.items() if free[name] < count <= slots.get(name, 0)]
+    if lacking:
+        taken = ", ".join(f"{ledger.used[name]} of {slots[name]} {name}" for name in lacking)
         reasons.append(m.ReasonView("slots", f"{taken} taken by what runs ({len(ledger.running)})"))
+    if first and not fits(need, ledger.free_for_queue()):
+        noun = "paused job is" if first == 1 else "paused jobs are"
+        reasons.append(m.ReasonView("slots", f"{first} {noun} to go on first"))
     return reasons
 
 
-def _running(job: Job, view: m.JobView) -> m.ReasonView:
+def _running(turn: Turn, job: Job, view: m.JobView) -> m.ReasonView:
     if job.phase == "stopping" and job.cancel is not None:
         text = f"{job.cancel.by} cancelled it at {job.cancel.at} ({job.cancel.reason}); FFmpeg has not ended yet"
         return m.ReasonView("stopping", text)
     if job.phase == "stopping":
         return m.ReasonView("stopping", "the daemon is stopping; it is queued again when FFmpeg has ended")
     if job.phase == "paused" and job.paused is not None:
-        then = "it goes on when it has its slots" if job.paused.go_on else "`rushes unpause` lets it go on"
+        then = "`rushes unpause` lets it go on"
+        if job.paused.go_on:
+            then = "; ".join(_too_much(turn, job)) or "it goes on when it has its slots"
         return m.ReasonView("paused", f"{job.paused.by} paused it at {job.paused.at}; {then}")
     output = next((output for output in view.outputs if output.status == "rendering"), None)
     if output is None:
@@ -103,52 +119,65 @@ def _ended(job: Job) -> m.ReasonView:
     if job.cancel is not None:
         notes = f": {job.cancel.notes}" if job.cancel.notes else ""
         return m.ReasonView("cancelled", f"{job.cancel.by} cancelled it ({job.cancel.reason}{notes})")
-    return m.ReasonView("completed", f"every output is proved ({len(job.outputs)})")
+    made = "its output" if len(job.outputs) == 1 else f"all of its {len(job.outputs)} outputs"
+    return m.ReasonView("completed", f"it made {made}")
 
 
 # ---------------------------------------------------------------- estimates
 
 
-class _Usual:
-    """What jobs took here lately. `seconds` of one output; None where nothing has completed yet."""
+class _Usual(NamedTuple):
+    """What so many jobs took here lately: the seconds of one, and of one output."""
 
-    def __init__(self, turn: Turn) -> None:
-        runs = turn.store.recent_runs(RECENT)
-        outputs = sum(outputs for _, outputs in runs)
-        self.jobs = len(runs)
-        self.seconds = sum(seconds for seconds, _ in runs) / outputs if outputs else None
+    jobs: int
+    job: float
+    output: float
 
     @property
     def basis(self) -> str:
         """In words."""
-        jobs = "job" if self.jobs == 1 else f"{self.jobs} jobs"
-        return f"the last {jobs} to complete took {self.seconds or 0:.1f} s an output"
+        noun = "job" if self.jobs == 1 else f"{self.jobs} jobs"
+        return f"the last {noun} to complete took {self.output:.1f} s an output"
+
+
+def _usual(turn: Turn) -> _Usual | None:
+    """None where nothing has completed yet. A run in which the wall clock was set tells nothing."""
+    runs = [run for run in turn.store.recent_runs(RECENT) if 0 <= run[0] <= LONGEST_SECONDS]
+    if not runs:
+        return None
+    total = sum(seconds for seconds, _ in runs)
+    return _Usual(len(runs), total / len(runs), total / sum(outputs for _, outputs in runs))
+
+
+def _estimate(start: float | None, end: float, basis: str) -> m.EstimateView | None:
+    """From seconds from now on."""
+    if end > LONGEST_SECONDS:
+        return None
+    return m.EstimateView(start=None if start is None else timestamp(start), end=timestamp(end), basis=basis)
 
 
 def _estimate_of_queued(turn: Turn, job: Job, ahead: int) -> m.EstimateView | None:
-    usual, ledger = _Usual(turn), turn.ledger
-    if usual.seconds is None:
+    usual, ledger, need = _usual(turn), turn.ledger, need_of(job.shape)
+    if usual is None:
         return None
-    mine = usual.seconds * len(job.pending)
     wait = 0.0
-    if ahead or not fits(need_of(job.shape), ledger.free()):
-        lanes = max(1, min(ledger.slots[name] // count for name, count in need_of(job.shape).items()))
-        running = [_left(turn, other, usual.seconds) for other in turn.store.processing()]
+    if ahead or not fits(need, ledger.free_for_queue()):
+        running = [_left(turn, other, usual.output) for other in turn.store.processing()]
         known = [left for left in running if left is not None]
         if len(known) < len(running):
             return None
-        wait = (sum(known) + ahead * mine) / lanes
-    return m.EstimateView(start=timestamp(wait), end=timestamp(wait + mine), basis=usual.basis)
+        lanes = min(ledger.slots[name] // count for name, count in need.items())
+        wait = (sum(known) + ahead * usual.job) / lanes
+    return _estimate(wait, wait + usual.output * len(job.pending), usual.basis)
 
 
 def _estimate_of_running(turn: Turn, job: Job) -> m.EstimateView | None:
-    usual = _Usual(turn)
-    left = _left(turn, job, usual.seconds)
+    usual, progress = _usual(turn), turn.view(job).progress or 0.0
+    left = _left(turn, job, usual.output if usual else None)
     if left is None:
         return None
-    progress = turn.view(job).progress or 0.0
-    basis = usual.basis if progress < LITTLE else f"its own pace: {progress:.0%} done"
-    return m.EstimateView(start=None, end=timestamp(left), basis=basis)
+    basis = f"its own pace: {progress:.0%} done" if progress >= LITTLE or usual is None else usual.basis
+    return _estimate(None, left, basis)
 
 
 def _left(turn: Turn, job: Job, usual: float | None) -> float | None:

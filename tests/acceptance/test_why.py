@@ -134,7 +134,7 @@ def test_asking_from_a_shell(held: Daemon) -> None:
     assert reason == "  the daemon starts no further job; `rushes resume` ends that"
     held.result("resume")
     held.outcome(job_id)
-    assert "every output is proved" in shell.do("why", job_id)
+    assert "it made its output" in shell.do("why", job_id)
     assert "not_found" in shell.fails(1, "why", "abcd")
 
 

@@ -1,0 +1,94 @@
+"""PROTOCOL.md, `why`, by the Queue's real turns: each reason is what the Queue does, and no estimate is absurd."""
+
+import sqlite3
+from contextlib import closing
+from datetime import datetime, timedelta
+
+import pytest
+
+from actors.jobs.database import FILE_NAME
+from actors.mail import Paused, StartRender
+from tests.integration.parts import Counter
+from tests.support.wire import Map
+
+LONG_AGO, LATER = "0001-01-01T00:00:00.000000Z", "2999-01-01T00:00:00.000000Z"
+"""Where a wall clock may have stood when a job started."""
+
+
+def why(counter: Counter, job_id: str) -> Map:
+    return counter.result("why", job_id=job_id)
+
+
+def reasons(counter: Counter, job_id: str) -> list[tuple[str, str]]:
+    return [(reason["code"], reason["message"]) for reason in why(counter, job_id)["reasons"]]
+
+
+def took(counter: Counter, order: StartRender, started_at: str | None = None, *, seconds: float = 0) -> None:
+    """Complete a job, which began then or took so long."""
+    counter.complete(order)
+    if started_at is None:
+        ended = datetime.fromisoformat(counter.view(order.job_id)["finished_at"])
+        started_at = (ended - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    with closing(sqlite3.connect(counter.data / FILE_NAME)) as store, store:
+        store.execute("UPDATE jobs SET started_at = ? WHERE id = ?", (started_at, order.job_id))
+
+
+def test_one_that_takes_more_than_there_is_is_not_told_that_others_have_it(busy_counter: Counter) -> None:
+    busy_counter.start()
+    job_id = busy_counter.submit()["id"]
+    busy_counter.result("slots", slots={"cpu": 0})
+    assert reasons(busy_counter, job_id) == [
+        ("slots", "it takes 1 cpu, and there are 0 in all; `rushes slots` changes that")
+    ]
+
+
+def test_one_that_is_to_go_on_comes_first(busy_counter: Counter) -> None:
+    busy_counter.result("slots", slots={"cpu": 3})
+    paused = busy_counter.start(resources={"cpu": 2})
+    busy_counter.result("pause", job_id=paused.job_id, release=True)
+    busy_counter.turn(Paused(job_id=paused.job_id, run=paused.run))
+    busy_counter.start(resources={"cpu": 2})
+    busy_counter.result("unpause", job_id=paused.job_id)
+    job_id = busy_counter.submit()["id"]
+    assert reasons(busy_counter, job_id) == [("slots", "1 paused job is to go on first")]
+    busy_counter.result("slots", slots={"cpu": 1})
+    assert reasons(busy_counter, paused.job_id)[0][1].endswith(
+        "it takes 2 cpu, and there are 1 in all; `rushes slots` changes that"
+    )
+
+
+def test_only_what_is_lacking_is_said_to_be_taken(busy_counter: Counter) -> None:
+    busy_counter.start()
+    job_id = busy_counter.submit()["id"]
+    assert reasons(busy_counter, job_id) == [("slots", "1 of 1 cpu taken by what runs (1)")]
+
+
+def test_what_nobody_proved_is_not_said_to_be_proved(busy_counter: Counter) -> None:
+    order = busy_counter.start()
+    busy_counter.complete(order)
+    assert reasons(busy_counter, order.job_id) == [("completed", "it made its output")]
+    order = busy_counter.start(2)
+    busy_counter.complete(order, 0)
+    busy_counter.complete(order, 1)
+    assert reasons(busy_counter, order.job_id) == [("completed", "it made all of its 2 outputs")]
+
+
+def test_those_before_it_are_reckoned_as_what_ran_here_and_not_as_itself(busy_counter: Counter) -> None:
+    took(busy_counter, busy_counter.start(), seconds=1000)
+    busy_counter.start()
+    busy_counter.submit()
+    job_id = busy_counter.submit(4)["id"]
+    estimate = why(busy_counter, job_id)["estimate"]
+    start, end = (datetime.fromisoformat(estimate[at]) for at in ("start", "end"))
+    submitted = datetime.fromisoformat(busy_counter.view(job_id)["created_at"])
+    assert round((end - start).total_seconds() / 1000) == 4
+    assert round((start - submitted).total_seconds() / 1000) == 2  # one runs, one is before it
+    assert estimate["basis"] == "the last job to complete took 1000.0 s an output"
+
+
+@pytest.mark.parametrize("started_at", [LONG_AGO, LATER])
+def test_a_wall_clock_that_was_set_makes_no_absurd_estimate(busy_counter: Counter, started_at: str) -> None:
+    took(busy_counter, busy_counter.start(), started_at)
+    running = busy_counter.start(8)
+    for job_id in (running.job_id, busy_counter.submit(8)["id"]):
+        assert why(busy_counter, job_id)["estimate"] is None
