@@ -377,6 +377,9 @@ class Queue(BusActor):
             body = refusal_body(command.id, Unavailable(f"the store cannot be read: {error}"))
         except CommandRefused as refusal:
             body = refusal_body(command.id, refusal)
+        except Exception as error:  # noqa: BLE001 # logged in _defect: one question's is no other command's trouble
+            self._defect(request, error)
+            return
         self.outbox.reply(request.envelope, body)
 
     def _answer(self, request: Request) -> Any:

@@ -92,3 +92,13 @@ def test_a_wall_clock_that_was_set_makes_no_absurd_estimate(busy_counter: Counte
     running = busy_counter.start(8)
     for job_id in (running.job_id, busy_counter.submit(8)["id"]):
         assert why(busy_counter, job_id)["estimate"] is None
+
+
+@pytest.mark.parametrize(("kind", "fields"), [("why", {}), ("retry", {"dry_run": True}), ("get", {"wait": 1})])
+def test_a_defect_that_a_question_shows_is_that_questions_alone(busy_counter: Counter, kind: str, fields: Map) -> None:
+    order = busy_counter.start()
+    busy_counter.fail(order)
+    with closing(sqlite3.connect(busy_counter.data / FILE_NAME)) as store, store:
+        store.execute("UPDATE jobs SET spec = ? WHERE id = ?", (b"no spec", order.job_id))
+    assert busy_counter.refusal(kind, job_id=order.job_id, **fields)["code"] == "internal"
+    assert busy_counter.result("status")["counts"]["failed"] == 1
