@@ -9,36 +9,37 @@ the shapes, however long the queue is. All run in the Queue's thread.
 import heapq
 
 from actors.jobs import outcomes, waits
-from actors.jobs.model import Job
 from actors.jobs.slots import fits, need_of
 from actors.jobs.turn import Turn
 
 
 def fill(turn: Turn, work: str) -> None:
     """Start what may start now. `work` is the folder that every run needs for its notes."""
-    free = turn.ledger.free_for_queue()
-    if not turn.ledger.statuses["queued"] or work in turn.ledger.low_folders or not _any(free):
+    ledger, store = turn.ledger, turn.store
+    free = ledger.free_for_queue()
+    if not ledger.statuses["queued"] or work in ledger.low_folders or not any(count > 0 for count in free.values()):
         return
-    heads: list[tuple[int, int, str, Job]] = []
-    for shape in turn.store.ready_shapes():
-        if fits(need_of(shape), turn.ledger.slots):  # else it is more than there is: it keeps nothing from others
-            _push_first(turn, shape, heads)
-    while heads and _any(free):
-        *_, shape, job = heapq.heappop(heads)
+    # One that takes more than there is keeps nothing from others.
+    shapes = [shape for shape in store.ready_shapes() if fits(need_of(shape), ledger.slots)]
+    if not any(fits(need_of(shape), free) for shape in shapes):
+        return  # so it is at most turns: where nobody can start, nobody's place has to be known
+    heads = store.heads(shapes)
+    heapq.heapify(heads)
+    while heads and any(count > 0 for count in free.values()):
+        place = heapq.heappop(heads)
+        shape = place[2]
         need = need_of(shape)
         has_room = fits(need, free)
+        if has_room or ledger.low_folders:
+            job = waits.next_ready(turn, shape)
+            if job is None:
+                continue  # all of that shape that were looked at wait for room on a disk
+            if (-job.priority, job.rank) != place[:2]:
+                heapq.heappush(heads, (-job.priority, job.rank, shape))  # the first was put aside
+                continue
+            if has_room:
+                outcomes.start(turn, job)
+                for head in store.heads([shape]):
+                    heapq.heappush(heads, head)
         for name, count in need.items():
             free[name] -= count
-        if has_room:
-            outcomes.start(turn, job)
-            _push_first(turn, shape, heads)
-
-
-def _push_first(turn: Turn, shape: str, heads: list[tuple[int, int, str, Job]]) -> None:
-    job = waits.next_ready(turn, shape)
-    if job is not None:
-        heapq.heappush(heads, (-job.priority, job.rank, shape, job))
-
-
-def _any(free: dict[str, int]) -> bool:
-    return any(count > 0 for count in free.values())

@@ -136,9 +136,8 @@ class Keeper:
         if not self.ledger.statuses["queued"] or not any(count > 0 for count in free.values()):
             return False
         shapes = [shape for shape in self.store.ready_shapes() if fits(need_of(shape), self.ledger.slots)]
-        heads = [job for shape in shapes if (job := self.store.next_ready(shape)) is not None]
-        first = min(heads, key=lambda job: (-job.priority, job.rank), default=None)
-        return first is not None and fits(need_of(first.shape), free)
+        *_, first = min(self.store.heads(shapes), default=("",))
+        return first != "" and fits(need_of(first), free)
 
     # ------------------------------------------------------------ a full disk
 

@@ -65,6 +65,11 @@ WITH RECURSIVE found (shape) AS (
 )
 SELECT shape FROM found WHERE shape IS NOT NULL;
 
+-- name: first_of_shape
+SELECT -priority, rank, shape FROM jobs INDEXED BY jobs_ready WHERE status = 'queued' AND not_before IS NULL
+    AND low_folder IS NULL AND paused IS NULL AND shape = ?
+ORDER BY priority DESC, rank LIMIT 1;
+
 -- name: oldest_queued
 SELECT created_at FROM jobs INDEXED BY jobs_status WHERE status = 'queued' ORDER BY number LIMIT 1;
 

@@ -234,6 +234,11 @@ class Store:
         """The shapes of the jobs that wait for nothing but slots."""
         return [shape for (shape,) in self._execute("ready_shapes")]
 
+    def heads(self, shapes: Sequence[str]) -> list[tuple[int, int, str]]:
+        """For each of these shapes that has one, where its next job is: in the queue's order, first the smallest."""
+        rows = (self._execute("first_of_shape", shape).fetchone() for shape in shapes)
+        return [row for row in rows if row is not None]
+
     def next_ready(self, shape: str) -> Job | None:
         """The job of that shape that is to start next: the first in the queue that waits for nothing but slots."""
         row = self._execute("next_ready", shape).fetchone()

@@ -331,6 +331,7 @@ def plan(folder: Path, sql: str) -> str:
     ("name", "index"),
     [
         ("next_ready", "jobs_ready"),
+        ("first_of_shape", "jobs_ready"),
         ("front_of_queue", "jobs_queue"),
         ("count_within_block", "COVERING INDEX jobs_queue (priority=? AND rank>? AND rank<?)"),
         ("list_queue_same_priority", "jobs_queue (priority=? AND rank>?)"),
