@@ -11,16 +11,19 @@ import msgspec
 
 from bus import limits
 from bus.errors import CommandRefused, Invalid, TooLarge, Unsupported
-from bus.messages import COMMANDS, AnyCommand, Boost, Event, Reply
+from bus.messages import COMMANDS, AnyCommand, Boost, Event, Reply, SlotNumbers
+from bus.spec import Metadata, Resources
 
 T = TypeVar("T")
 
 FIELD_ERROR = regex.compile(r"Object (?:contains unknown|missing required) field `(?P<field>.*)`", regex.DOTALL)
 PATH_SUFFIX = regex.compile(r" - at `(?:key` in `)?(?:\$\.?)?(?P<path>.*)`\Z", regex.DOTALL)
+KEY = " - at `key` in `"
 ROOT = "$"
 """The `details.path` of a body that is wrong as a whole."""
 
-METADATA = "job.metadata"
+MAPS = {"job.metadata": Metadata, "job.resources": Resources, "slots": SlotNumbers}
+"""The maps whose keys are a client's own: msgspec does not say which entry of one may not be."""
 
 SHOWN_CHARS = 100
 """How much of what a stranger wrote an error message repeats."""
@@ -219,8 +222,9 @@ def _invalid(message: str, raw: dict[Any, Any]) -> Invalid:
     """A msgspec message, such as ``Expected `str`, got `int` - at `$.job.name` ``, as a refusal with its path."""
     at = PATH_SUFFIX.search(message)
     path = at["path"] if at else ""
-    if path in (METADATA, f"{METADATA}[...]"):
-        path = METADATA + _entry(raw["job"]["metadata"])
+    within = path.removesuffix("[...]")
+    if within in MAPS and (within != path or KEY in message):
+        path = within + _entry(raw, within)
     what = message[: at.start()] if at else message
     field = FIELD_ERROR.match(what)
     if field:
@@ -231,11 +235,15 @@ def _invalid(message: str, raw: dict[Any, Any]) -> Invalid:
     return Invalid.at(path or ROOT, f"`{path}`: {what[0].lower()}{what[1:]}" if path else what)
 
 
-def _entry(metadata: Any) -> str:
-    """The step of a path to the first entry of `metadata` that may not be: msgspec does not name it."""
-    longest = limits.MAX_METADATA_CHARS
-    for key, value in metadata.items() if isinstance(metadata, dict) else ():
-        if not isinstance(value, str) or len(value) > longest or len(key) > longest:
+def _entry(raw: dict[Any, Any], path: str) -> str:
+    """The step of a path from one of `MAPS` to its first entry that may not be."""
+    entries = raw
+    for step in path.split("."):
+        entries = entries[step]
+    for key, value in entries.items():
+        try:
+            msgspec.convert({key: value}, MAPS[path])
+        except msgspec.ValidationError:
             return f".{key[:SHOWN_CHARS]}"
     return ""
 

@@ -59,6 +59,7 @@ JobId = Annotated[str, Meta(min_length=1, max_length=limits.MAX_ID_CHARS)]
 Wait = Annotated[float, Meta(ge=0, le=limits.MAX_WAIT_SECONDS)]
 PageSize = Annotated[int, Meta(ge=1, le=limits.MAX_PAGE)]
 Seq = Annotated[int, Meta(ge=0, le=limits.MAX_SEQ)]
+SlotNumbers = dict[ResourceName, Annotated[int, Meta(ge=0, le=limits.MAX_SLOTS)]]
 
 
 # ---------------------------------------------------------------- commands
@@ -144,10 +145,7 @@ class Unpause(Command, frozen=True, kw_only=True, tag="unpause"):
 class SetSlots(Command, frozen=True, kw_only=True, tag="slots"):
     """How many slots there are of some resources, from now on."""
 
-    slots: Annotated[
-        dict[ResourceName, Annotated[int, Meta(ge=0, le=limits.MAX_SLOTS)]],
-        Meta(min_length=1, max_length=limits.MAX_RESOURCES),
-    ]
+    slots: Annotated[SlotNumbers, Meta(min_length=1, max_length=limits.MAX_RESOURCES)]
 
 
 class LogLevel(Command, frozen=True, kw_only=True, tag="log_level"):

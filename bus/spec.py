@@ -11,11 +11,12 @@ PathText = Annotated[str, Meta(min_length=1, max_length=limits.MAX_PATH_CHARS)]
 Args = Annotated[tuple[Annotated[str, Meta(max_length=limits.MAX_ARG_CHARS)], ...], Meta(max_length=limits.MAX_ARGS)]
 Priority = Annotated[int, Meta(ge=limits.MIN_PRIORITY, le=limits.MAX_PRIORITY)]
 Seconds = Annotated[float, Meta(gt=0, le=limits.MAX_SECONDS)]
-ResourceName = Annotated[str, Meta(pattern=rf"^[a-z][a-z0-9_-]{{0,{limits.MAX_RESOURCE_CHARS - 1}}}$")]
+ResourceName = Annotated[str, Meta(pattern=rf"\A[a-z][a-z0-9_-]{{0,{limits.MAX_RESOURCE_CHARS - 1}}}\Z")]
 Resources = dict[ResourceName, Annotated[int, Meta(ge=1, le=limits.MAX_SLOTS)]]
 FormatName = Annotated[str, Meta(min_length=1, max_length=limits.MAX_FORMAT_CHARS)]
 Verify = Literal["full", "none"]
 MetadataText = Annotated[str, Meta(max_length=limits.MAX_METADATA_CHARS)]
+Metadata = dict[MetadataText, MetadataText]
 
 
 FILE_SCHEME = "file://"
@@ -71,7 +72,7 @@ class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     resources: Annotated[Resources, Meta(min_length=1, max_length=limits.MAX_RESOURCES)] | None = None
     ttl: Annotated[float, Meta(ge=0, le=limits.MAX_SECONDS)] = 86_400
     keep_files: bool = False
-    metadata: Annotated[dict[MetadataText, MetadataText], Meta(max_length=limits.MAX_METADATA_ENTRIES)] = {}
+    metadata: Annotated[Metadata, Meta(max_length=limits.MAX_METADATA_ENTRIES)] = {}
 
     def inputs_of(self, index: int) -> tuple[Input, ...]:
         """The inputs that output `index` reads: its own, else the job's."""
