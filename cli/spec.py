@@ -61,7 +61,10 @@ def absolute(spec: JobSpec) -> JobSpec:
 
 def _absolute_output(output: Output) -> Output:
     inputs = None if output.inputs is None else tuple(map(_absolute_input, output.inputs))
-    return msgspec.structs.replace(output, path=_absolute(output.path), inputs=inputs)
+    path = _absolute(output.path)
+    if output.path.endswith("/") and path != "/":
+        path += "/"  # a folder stays one, and is refused: a format would make a file of its name
+    return msgspec.structs.replace(output, path=path, inputs=inputs)
 
 
 def _absolute_input(source: Input) -> Input:

@@ -56,6 +56,16 @@ def _metadata(_ctx: click.Context, _param: click.Parameter, pairs: tuple[str, ..
     return {key: value for key, _, value in (pair.partition("=") for pair in pairs)} or None
 
 
+def _formats(_ctx: click.Context, _param: click.Parameter, given: str | None) -> str | list[str] | None:
+    """One name, or several."""
+    if given is None:
+        return None
+    names = [name.strip() for name in given.split(",")]
+    if "" in names:
+        raise click.BadParameter(f"{given!r} has no name of a preset in one of its places")
+    return names if len(names) > 1 else names[0]
+
+
 @click.command(cls=FFmpegLike, options_metavar="[OPTIONS]")
 @click.argument("paths", nargs=-1, metavar="INPUT... OUTPUT [-- OUTPUT_ARGS...]")
 @click.option(
@@ -65,7 +75,13 @@ def _metadata(_ctx: click.Context, _param: click.Parameter, pairs: tuple[str, ..
     help="What stands before an input's -i, in one string; the n-th is for the n-th input.",
 )
 @click.option("--spec", type=click.File("rb"), metavar="FILE", help="The job as JSON instead; - is stdin.")
-@click.option("--format", "formats", metavar="NAME,...", help="A preset, or several: one output each (rushes formats).")
+@click.option(
+    "--format",
+    "formats",
+    metavar="NAME,...",
+    callback=_formats,
+    help="A preset, or several: one output each (rushes formats).",
+)
 @click.option("--name", help="What people call the job.")
 @click.option("--session", help="Groups jobs.")
 @click.option(
@@ -111,7 +127,7 @@ def submit(
     input_args: tuple[str, ...],
     output_args: list[str],
     spec: BinaryIO | None,
-    formats: str | None,
+    formats: str | list[str] | None,
     expect_duration: float | None,
     no_verify: bool,
     wait: bool,
@@ -137,8 +153,8 @@ def submit(
         raw = from_paths(paths, input_args, output_args)
         raw["outputs"][0] |= {"expect_duration": expect_duration, "verify": "none" if no_verify else "full"}
         if formats is not None:
-            raw["outputs"][0]["format"] = formats.split(",") if "," in formats else formats
-    elif paths or input_args or output_args or expect_duration or no_verify or formats:
+            raw["outputs"][0]["format"] = formats
+    elif paths or input_args or output_args or expect_duration or no_verify or formats is not None:
         raise click.UsageError("--spec says which files and arguments, and how each output is proved; give no others")
     else:
         raw = from_file(spec)

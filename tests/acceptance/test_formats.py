@@ -182,6 +182,11 @@ def test_formats_from_a_shell(daemon: Daemon) -> None:
     ]  # fmt: skip
     assert "there is no format 'nope'" in shell.fails(REFUSED, "submit", "source.mp4", "x", "--format", "nope")
     assert "--spec" in shell.fails(WRONG_USAGE, "submit", "--spec", "-", "--format", "proxy", stdin="{}")
+    for names in ("", "proxy,", ",proxy"):
+        assert "'--format'" in shell.fails(WRONG_USAGE, "submit", "source.mp4", "x", "--format", names)
+    spaced = shell.do("submit", "source.mp4", "spaced", "--format", "proxy, marked", "--dry-run")
+    assert f"would make    {daemon.out}/spaced.marked.mp4\n" in spaced
+    assert "must name a file, not a folder" in shell.fails(REFUSED, "submit", "source.mp4", "x/", "--format", "proxy")
 
 
 @pytest.mark.parametrize(

@@ -175,3 +175,9 @@ def test_slots_from_a_shell(daemon: Daemon) -> None:
     assert shell.fails(1, "slots", "tape=1").startswith("rushes: invalid: this daemon has no resource 'tape'")
     assert "such as cpu=4" in shell.fails(2, "slots", "cpu")
     assert "such as cpu=4" in shell.fails(2, "slots", "cpu=many")
+    assert "'cpu' has two numbers of slots" in shell.fails(2, "slots", "cpu=1", "cpu=2")
+    for number in ("1025", "9" * 5000):
+        assert "is more than 1024 slots" in shell.fails(2, "slots", f"cpu={number}")
+    for words in ("", "cpu=1,cpu=2", f"cpu={10**30}"):
+        said = shell.fails(2, "submit", "in.mov", "out.mp4", "--resources", words)
+        assert "Invalid value for '--resources'" in said
