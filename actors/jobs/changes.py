@@ -236,6 +236,14 @@ def slots(turn: Turn, command: m.SetSlots, cause: Cause) -> m.SlotsResult:
     return m.SlotsResult(slots=dict(ledger.slots), was=was)
 
 
+def forget_slots(turn: Turn) -> None:
+    """Forget numbers that the configuration has overruled: they are not to come back when it changes again."""
+    noted = turn.store.meta(SLOTS)
+    counts = with_setting(noted, {}, turn.ledger.settings.slots)
+    if noted is not None and noted != counts:
+        turn.store.set_meta(SLOTS, counts)
+
+
 def log_level(turn: Turn, command: m.LogLevel, _cause: Cause) -> m.LogLevelResult:
     """How much the log says, as soon as that is on disk."""
     was = turn.log_level or logs.level()

@@ -289,6 +289,7 @@ def actor_restarted(turn: Turn, news: ActorRestarted) -> None:
 
 def recover(turn: Turn) -> None:
     """What a daemon that ended in the middle had left: take over what runs, go on removing what was being removed."""
+    changes.forget_slots(turn)
     for job in turn.store.processing():
         if not job.pending:
             complete(turn, job)

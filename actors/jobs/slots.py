@@ -42,18 +42,16 @@ def fits(need: Mapping[str, int], free: Mapping[str, int]) -> bool:
 
 def in_force(configured: Mapping[str, int], noted: str | None) -> dict[str, int]:
     """The slots there are: what a command set counts until the configuration says another number than it did then."""
-    slots = dict(configured)
-    for name, setting in _settings(noted).items():
-        if configured.get(name) == setting.configured:
-            slots[name] = setting.slots
-    return slots
+    return dict(configured) | {name: setting.slots for name, setting in _settings(noted, configured).items()}
 
 
 def with_setting(noted: str | None, changes: Mapping[str, int], configured: Mapping[str, int]) -> str:
-    """What is to be noted, so that these changes outlive the daemon."""
+    """What is to be noted, so that these changes outlive the daemon; what counts no more is noted no more."""
     changed = {name: Setting(count, configured[name]) for name, count in changes.items()}
-    return msgspec.json.encode(_settings(noted) | changed).decode()
+    return msgspec.json.encode(_settings(noted, configured) | changed).decode()
 
 
-def _settings(noted: str | None) -> dict[str, Setting]:
-    return msgspec.json.decode(noted, type=dict[str, Setting]) if noted else {}
+def _settings(noted: str | None, configured: Mapping[str, int]) -> dict[str, Setting]:
+    """Those that count."""
+    found = msgspec.json.decode(noted, type=dict[str, Setting]) if noted else {}
+    return {name: setting for name, setting in found.items() if configured.get(name) == setting.configured}

@@ -146,6 +146,14 @@ def test_a_change_of_slots_is_told_and_audited_and_outlives_the_daemon(daemon: D
     assert {name: one["total"] for name, one in daemon.result("status")["resources"].items()} == {"cpu": 3, "nvenc": 0}
 
 
+def test_a_number_that_the_configuration_has_overruled_does_not_come_back(daemon: Daemon) -> None:
+    daemon.result("slots", slots={"cpu": 1})
+    for configured in (3, 4):  # and back to what it was when the number was set
+        daemon.kill9()
+        daemon.start(slots=f"cpu={configured},nvenc=1")
+        assert daemon.result("status")["slots"] == configured
+
+
 def test_a_job_that_takes_more_than_there_is_now_keeps_nobody_waiting(daemon: Daemon) -> None:
     first = submit(daemon, "first", cpu=4)
     submit(daemon, "large", cpu=4)
