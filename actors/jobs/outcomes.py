@@ -219,6 +219,7 @@ def ended(turn: Turn, news: RenderEnded) -> None:
     elif news.error is not None:
         _failed(turn, job, news, output)
     else:
+        pauses.goes_back(turn, job)
         turn.move(job, REQUEUE)
         job.attempts = max(job.attempts - 1, job.attempts_base)  # it was not the job's own doing
         if news.room is not None:
@@ -257,6 +258,7 @@ def _failed(turn: Turn, job: Job, news: RenderEnded, output: Output | None) -> N
     why = news.error
     assert why is not None
     if why.retryable and job.attempts - job.attempts_base < job.spec.max_attempts:
+        pauses.goes_back(turn, job)
         turn.move(job, REQUEUE)
         waits.after_failure(turn, job)
         changes.requeue(turn, job, "attempt", error=why, attempt=job.attempts, not_before=job.not_before)

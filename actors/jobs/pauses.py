@@ -55,6 +55,14 @@ def taken(turn: Turn, job: Job) -> None:
         turn.save(job)
 
 
+def goes_back(turn: Turn, job: Job) -> None:
+    """A run is over, and its job goes back into the queue: where a pause, or its end, had still to come, it has now."""
+    if job.paused is not None and job.paused.go_on is not None:
+        _go_on(turn, job, Cause(*job.paused.go_on))
+    elif job.paused is not None:
+        taken(turn, job)
+
+
 def _tell_paused(turn: Turn, job: Job, cause: Cause) -> None:
     assert job.paused is not None
     turn.event("job.paused", {"released": job.paused.released}, job=job, cause=cause)

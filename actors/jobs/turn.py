@@ -92,8 +92,8 @@ class Turn:
         if was == "processing":
             self.ledger.live.pop(job.id, None)
         job.not_before = job.low_folder = None
-        if job.paused is not None:  # in the queue it keeps no slots; and where it was to go on, it is not held there
-            job.paused = None if is_ended(status) or job.paused.go_on else replace(job.paused, released=False)
+        if job.paused is not None:
+            job.paused = None if is_ended(status) else replace(job.paused, released=False)  # it keeps none in the queue
         if is_ended(status):
             job.finished_at = self.now
             job.expires_at = timestamp(job.spec.ttl)

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from actors.mail import Paused, PauseRender, StartRender
+import pytest
+
+from actors.mail import Paused, PauseRender, RenderEnded, StartRender
 from tests.integration.parts import Counter, Letterbox
 from tests.support.wire import Map
 
@@ -95,3 +97,26 @@ def test_slots_that_are_given_up_later_are_told_of(busy_counter: Counter) -> Non
     busy_counter.turn(Paused(job_id=order.job_id, run=order.run))
     assert not busy_counter.result("pause", job_id=order.job_id, release=True)["changed"]
     assert busy_counter.kinds(order.job_id).count("paused") == 2
+
+
+@pytest.mark.parametrize("retryable", [True, False], ids=["attempt", "lost"])
+def test_a_pause_that_no_render_came_to_is_told_of_in_the_queue(busy_counter: Counter, retryable: bool) -> None:
+    order = busy_counter.start(max_attempts=2)
+    busy_counter.result("pause", job_id=order.job_id)
+    if retryable:
+        busy_counter.fail(order, retryable=True)
+    else:
+        busy_counter.turn(RenderEnded(job_id=order.job_id, run=order.run, index=0, how="lost"))
+    assert busy_counter.view(order.job_id)["waiting"]["why"] == "paused"
+    assert busy_counter.kinds(order.job_id)[-2:] == ["paused", "requeued"]
+
+
+def test_one_that_was_to_go_on_and_is_queued_again_has_gone_on(busy_counter: Counter) -> None:
+    order = held(busy_counter)
+    other = busy_counter.start()
+    busy_counter.result("unpause", job_id=order.job_id)
+    busy_counter.turn(RenderEnded(job_id=order.job_id, run=order.run, index=0, how="lost"))
+    assert busy_counter.kinds(order.job_id)[-2:] == ["unpaused", "requeued"]
+    assert busy_counter.view(order.job_id)["paused"] is None
+    busy_counter.complete(other)
+    assert busy_counter.order().job_id == order.job_id
