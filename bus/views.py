@@ -31,8 +31,8 @@ class ErrorView(Struct, frozen=True):
 
 
 class WaitingView(Struct, frozen=True):
-    """Why a queued job is not started though a slot may be free. `why`: `retry` (until `not_before`), `disk`,
-    `paused`, or `slots` (it takes more than there are)."""
+    """Why a job does not run though a slot may be free. `why`: `retry` (until `not_before`), `disk`, `paused`, or
+    `slots` (it is to go on after a pause, when it has those again that it gave up)."""
 
     why: Literal["retry", "disk", "paused", "slots"]
     message: str
