@@ -20,11 +20,24 @@ BUSY_SECONDS = 0.05
 TRY_AGAIN = frozenset({"busy", "unavailable"})
 """Refusals that are no final answer."""
 
-READS = frozenset({"get", "list", "events", "log", "audit", "status"})
+READS = frozenset({"get", "list", "events", "log", "audit", "status", "why", "session", "formats"})
 """Commands that change nothing; sent again they are simply answered again."""
+
+OF_A_JOB = frozenset({"cancel", "delete", "boost", "retry", "get", "log", "pause", "unpause", "why"})
+"""Commands that name a job."""
 
 NOBODY = "a" * 16
 """A well-formed id that no job has: asked for while there is none."""
+
+
+RUNS_AFTER = frozenset({"job.output_started"})
+RUNS_NOT_AFTER = frozenset({"job.paused", "job.cancelling", "job.requeued", "job.completed", "job.failed"})
+PAUSED_AFTER = frozenset({"job.paused"})
+PAUSED_NOT_AFTER = frozenset({"job.unpaused", "job.cancelling", "job.cancelled", "job.completed", "job.failed"})
+"""Events after which a job can be paused while it runs, or let go on; and after which it cannot."""
+
+ANY_EACH = 3
+"""Of so many pauses one may be of any job: of one that waits, that has ended or that nobody has paused."""
 
 
 @dataclass
@@ -48,7 +61,19 @@ class Asked:
 
     @property
     def changes(self) -> bool:
-        return self.kind not in READS
+        return self.kind not in READS and not self.is_tried
+
+    @property
+    def is_tried(self) -> bool:
+        """True where only what would happen is asked."""
+        return bool(self.body.get("dry_run"))
+
+    @property
+    def views(self) -> list[Map]:
+        """The jobs in every reply, as they were then; a trial shows what never was."""
+        told = [reply["result"] if reply["ok"] else reply["error"]["details"] for reply in self.replies]
+        found = [view for one in told for view in (one.get("job"), *one.get("jobs", ())) if view]
+        return [] if self.is_tried else found
 
     @property
     def reply(self) -> Map | None:
@@ -79,15 +104,35 @@ class Board:
         self._lock = threading.Lock()
         self._jobs: list[tuple[str, Order]] = []
         self._to_go: set[str] = set()
+        self._meant: dict[str, dict[str, bool]] = {"pause": {}, "unpause": {}}
 
     def add(self, job_id: str, order: Order) -> None:
         with self._lock:
             self._jobs.append((job_id, order))
 
-    def nth(self, number: int) -> tuple[str, Order] | None:
-        """A job, counted from the newest; None while there is none."""
+    def hear(self, event: Map) -> None:
+        """Note who runs and who is paused."""
+        kind, job_id = event["type"], event["job_id"]
         with self._lock:
-            return self._jobs[-1 - number % len(self._jobs)] if self._jobs else None
+            if kind in RUNS_AFTER:
+                self._meant["pause"][job_id] = True
+            elif kind in PAUSED_AFTER:
+                self._meant["unpause"][job_id] = True
+            if kind in RUNS_NOT_AFTER:
+                self._meant["pause"].pop(job_id, None)
+            if kind in PAUSED_NOT_AFTER:
+                self._meant["unpause"].pop(job_id, None)
+
+    def meant_by(self, wish: Wish) -> str | None:
+        """The job that a wish is about, counted from the newest; None while there is none.
+
+        Most pauses are of a job that runs, and most unpauses of one that is paused: else few would meet one.
+        """
+        with self._lock:
+            known = list(self._meant.get(wish.kind, ()))
+            if not known or wish.nth % ANY_EACH == 0:
+                known = [job_id for job_id, _ in self._jobs]
+            return known[-1 - wish.nth % len(known)] if known else None
 
     def order_of(self, job_id: str) -> Order | None:
         """What was ordered by the submit of a job; None where nobody has heard yet that it was taken."""
@@ -144,9 +189,9 @@ class Client:
             self._send(one)
         self._await_replies(asked)
 
-    def repeat(self, asked: Sequence[Asked]) -> list[Asked]:
-        """Send the very commands of others again; what is answered now."""
-        again = [self._note(Asked(self.name, one.body)) for one in asked]
+    def repeat(self, asked: Sequence[Asked], more: Map | None = None) -> list[Asked]:
+        """Send the very commands of others again, or with `more` fields; what is answered now."""
+        again = [self._note(Asked(self.name, {**one.body, **(more or {})})) for one in asked]
         for one in again:
             self._send(one)
         self._await_replies(again)
@@ -158,10 +203,9 @@ class Client:
         fields = dict(wish.fields)
         if wish.order is not None:
             fields["job"] = wish.order.spec(self._out)
-        elif wish.kind in {"cancel", "delete", "boost", "retry", "get", "log"}:
-            known = self._board.nth(wish.nth)
-            fields["job_id"] = known[0] if known else NOBODY
-        if wish.kind == "delete":
+        elif wish.kind in OF_A_JOB:
+            fields["job_id"] = self._board.meant_by(wish) or NOBODY
+        if wish.kind == "delete" and not fields.get("dry_run"):
             self._board.will_go(str(fields["job_id"]))
         asked = Asked(self.name, command(wish.kind, fields), wish.order, wish.manner != "vanish")
         return self._note(asked)
@@ -211,7 +255,7 @@ class Client:
         job_id = asked.body.get("job_id")
         asked.may_be_gone = job_id == NOBODY or (job_id is not None and self._board.may_be_gone(job_id))
         asked.replies.append(reply)
-        if asked.order is not None and reply["ok"] and len(asked.replies) == 1:
+        if asked.order is not None and reply["ok"] and len(asked.replies) == 1 and not asked.is_tried:
             self._board.add(reply["result"]["job"]["id"], asked.order)
         return True
 

@@ -5,6 +5,8 @@ import signal
 import threading
 from pathlib import Path
 
+from tests.soak.client import Board
+from tests.soak.stillness import Stillness
 from tests.support.processes import working_in
 from tests.support.wire import Listener, Map
 
@@ -21,12 +23,15 @@ class Ear:
     Attributes:
         events: the durable events heard, as they came.
         wrong: what was not as the event said.
+        stillness: what was seen of jobs that are paused.
 
     """
 
-    def __init__(self, bus: str, data: Path, out: Path) -> None:
+    def __init__(self, bus: str, data: Path, out: Path, board: Board) -> None:
         self.events: list[Map] = []
         self.wrong: list[str] = []
+        self.stillness = Stillness(data / "work")
+        self._board = board
         self._bus = bus
         self._work = data / "work"
         self._out = out
@@ -40,10 +45,13 @@ class Ear:
         with Listener(self._bus, proven=False) as listener:
             while self._last is None or newest < self._last:
                 heard = listener.receive(LOOK_SECONDS)
+                self.stillness.look()
                 if heard is None:
                     continue
                 event = heard.event
                 self._spring(event["type"])
+                self.stillness.hear(event)
+                self._board.hear(event)
                 newest = event["seq"] or event["data"].get("last_seq") or newest
                 if event["type"] in NO_CHILD_AFTER:
                     self._look(event)

@@ -33,13 +33,15 @@ class Scale(NamedTuple):
     patience: float
 
 
-FULL = Scale(clients=3, steps=12, strikes=7, pace=0.8, patience=1.5)
+FULL = Scale(clients=3, steps=15, strikes=7, pace=0.7, patience=1.5)
 """Some 25 jobs, 70 commands and 5 deaths of the daemon in 5 to 8 s on two cores."""
 
 SHORT = Scale(clients=2, steps=4, strikes=3, pace=0.4, patience=0.2)
 """For `make test`: ten of these within 35 s."""
 
-SLOTS = 3
+SLOTS = {"cpu": 3, "nvenc": 1}
+"""What the daemon is configured to have. Nobody looks what an `nvenc` is: a resource is a name and a number."""
+
 GRACE = 0.3
 """Seconds, so that the whole ladder fits into a round several times."""
 
@@ -62,9 +64,23 @@ SHARED = ("shared-0.mp4", "shared-1.mp4")
 """Outputs that several jobs want."""
 
 KINDS = {
-    "submit": 42, "cancel": 13, "delete": 10, "boost": 9, "retry": 8, "get": 6, "list": 4, "events": 3, "log": 2,
-    "status": 1, "audit": 1, "drain": 2, "resume": 5,
+    "submit": 55, "cancel": 13, "delete": 10, "boost": 9, "retry": 8, "get": 6, "list": 4, "events": 3, "log": 2,
+    "status": 1, "audit": 1, "drain": 2, "resume": 5, "pause": 24, "unpause": 16, "slots": 5, "why": 3, "session": 1,
+    "formats": 1,
 }  # fmt: skip
+
+TRIED = frozenset({"submit", "cancel", "delete", "boost", "retry"})
+"""Commands of which some are only tried, with `dry_run`."""
+
+TRIED_SHARE = 0.1
+
+NEEDS: tuple[Map, ...] = ({"cpu": 2}, {"cpu": 3}, {"nvenc": 1}, {"cpu": 1, "nvenc": 1})
+"""What a job may take instead of one `cpu`."""
+
+NEEDING_SHARE = 0.35
+"""Enough that a large job often waits and small ones stand behind it, and that most jobs still run at once."""
+
+SESSIONS = ("one", "two")
 
 MANNERS: dict[Manner, int] = {"once": 75, "twice": 12, "vanish": 13}
 """Whether a client sends a command once, twice in a row, or once without ever asking for the reply."""
@@ -79,7 +95,7 @@ STRIKES = {
 EVENTS = {
     "job.submitted": 4, "job.started": 2, "job.output_started": 2, "job.output_completed": 4, "job.completed": 2,
     "job.cancelling": 3, "job.signalled": 2, "job.cancelled": 6, "job.failed": 2, "job.requeued": 2,
-    "job.deleted": 2, "job.boosted": 1,
+    "job.deleted": 2, "job.boosted": 1, "job.paused": 4, "job.unpaused": 3, "daemon.slots": 1,
 }  # fmt: skip
 """At which the daemon is killed by `kill_at_event`: the steps of a job's life that are heard of."""
 
@@ -182,8 +198,10 @@ def _wish(rng: Random, kind: str, name: str) -> Wish:
     (manner,) = rng.choices(list(MANNERS), list(MANNERS.values()))
     order = _order(rng, name) if kind == "submit" else None
     fields = _fields(rng, kind)
-    if kind in {"submit", "cancel", "delete", "get", "retry"} and rng.random() < 0.25:
+    if kind in {"submit", "cancel", "delete", "get", "retry", "pause", "unpause"} and rng.random() < 0.25:
         fields["wait"] = round(rng.uniform(*WAIT_SECONDS), 1)
+    if kind in TRIED and rng.random() < TRIED_SHARE:
+        fields["dry_run"] = True
     return Wish(kind, manner, int(rng.expovariate(0.35)), fields, order)
 
 
@@ -194,6 +212,9 @@ def _fields(rng: Random, kind: str) -> Map:
         "boost": [{"front": True}, {"by": rng.randint(-2, 2)}, {"priority": rng.randint(-3, 3)}],
         "list": [{}, {"order": "queue"}, {"status": ["queued", "processing"], "order": "oldest"}, {"limit": 3}],
         "events": [{}, {"limit": 20}],
+        "pause": [{}, {"release": True}],
+        "slots": [{"slots": {name: rng.randint(0, total + 1)}} for name, total in SLOTS.items()],
+        "session": [{"session": session} for session in SESSIONS],
     }
     return dict(rng.choice(choices.get(kind, [{}])))
 
@@ -210,5 +231,8 @@ def _order(rng: Random, name: str) -> Order:
         paths[-1] = Path(rng.choice(SHARED))
     if contested < 0.24:
         more["overwrite"] = rng.random() < 0.8
+    if rng.random() < NEEDING_SHARE:
+        more["resources"] = rng.choice(NEEDS)
+    more["session"] = rng.choice((*SESSIONS, None))
     made = recipe.make(rng, paths)
     return Order(kind, {**made.job, **more}, made.seconds)

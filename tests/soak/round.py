@@ -14,7 +14,7 @@ from tests.soak.ear import Ear
 from tests.soak.encodes import make_noting
 from tests.soak.evidence import Evidence, Original, all_jobs, gather
 from tests.soak.plan import EXISTING, GRACE, RETRY_SECONDS, SLOTS, Plan, Scale, plan
-from tests.soak.promises import durability, encoding, files, history, leftovers, order
+from tests.soak.promises import durability, encoding, files, history, leftovers, order, pauses, slots, trials
 from tests.soak.striker import Striker
 from tests.support.daemon import Daemon
 from tests.support.fakes import make_temperamental
@@ -22,12 +22,15 @@ from tests.support.media import find_ffmpeg
 from tests.support.processes import eventually
 from tests.support.wire import PATIENCE, Map
 
-PROMISES = (durability, history, order, encoding, files, leftovers)
+PROMISES = (durability, trials, history, order, slots, pauses, encoding, files, leftovers)
 """Each is held against the evidence once the daemon has ended."""
 
 BYSTANDERS = {"notes.txt": b"mine", ".hidden": b"mine too", "0-0-0.mp4.bak": b"and mine", "folder/0-0-0.mp4": b"also"}
 """Files beside the outputs, some with names like theirs."""
 
+
+GO_ON_SECONDS = 10.0
+"""A job that was let go on needs nothing but its slots; the rest is for a busy machine."""
 
 WITHOUT_INPUT: Map = {"inputs": [], "outputs": [{"path": "/nowhere/to/be.mp4"}]}
 
@@ -67,9 +70,10 @@ class Round:
     def __init__(self, plan_: Plan) -> None:
         self.figures: Counter[str] = Counter()
         self._plan = plan_
-        self._daemon = Daemon(slots=SLOTS, grace=GRACE, env={"RUSHES_RETRY_DELAY": str(RETRY_SECONDS)})
+        there = ",".join(f"{name}={total}" for name, total in SLOTS.items())
+        self._daemon = Daemon(slots=there, grace=GRACE, env={"RUSHES_RETRY_DELAY": str(RETRY_SECONDS)})
         self._board = Board()
-        self._ear = Ear(self._daemon.bus, self._daemon.data, self._daemon.out)
+        self._ear = Ear(self._daemon.bus, self._daemon.data, self._daemon.out, self._board)
         self._striker = Striker(self._daemon, self._board, self._ear)
         bus, out = self._daemon.bus, self._daemon.out
         self._clients = [Client(f"client {number}", bus, self._board, out) for number in range(len(plan_.clients))]
@@ -110,11 +114,14 @@ class Round:
     def rest(self) -> None:
         """Let jobs go on for a while; then cancel what still waits or runs, delete some, and let deletions be done."""
         self._closer.ask_all("resume", [{}])
+        self._closer.ask_all("slots", [{"slots": SLOTS}])
         # One who vanished may have left a submit on its way. It stands before this one, which is refused.
         assert self._daemon.refusal("submit", job=WITHOUT_INPUT)["code"] == "invalid"
+        self._closer.ask_all("unpause", [{"job_id": job_id} for job_id in self._paused()])
         with suppress(AssertionError):
             eventually(lambda: not self._active(), "all jobs have ended", timeout=self._plan.patience)
-        self._closer.ask_all("cancel", [{"job_id": job_id, "wait": PATIENCE} for job_id in self._active()])
+        self._let_all_go_on()
+        self._cancel(self._active())
         assert not self._active(), "jobs are active after each was cancelled"
         self._striker.replace(self._plan.replaced)
         self._closer.ask_all("delete", [{"job_id": job["id"]} for job in all_jobs(self._daemon)[:: self._plan.tidied]])
@@ -126,10 +133,7 @@ class Round:
         assert self._listening is not None
         self._ear.stop_after(self._daemon.result("status")["last_seq"])
         self._listening.result(PATIENCE)
-        return gather(
-            self._daemon, self._closer, self._asked(), self._ear.events, SLOTS, frozenset(self._striker.struck),
-            frozenset(self._striker.intruders), self._originals,
-        )  # fmt: skip
+        return gather(self._daemon, self._closer, self._asked(), self._ear, self._striker, self._originals)
 
     def end(self) -> list[str]:
         """Stop the daemon; what was wrong with it and its children while it lived."""
@@ -169,9 +173,25 @@ class Round:
 
     # ------------------------------------------------------------ within
 
+    def _let_all_go_on(self) -> None:
+        """What is unpaused and waits for its slots has them as soon as all that runs has given them up."""
+        while waiting := self._paused():
+            self._closer.ask_all("unpause", [{"job_id": job_id} for job_id in waiting])
+            self._cancel([job_id for job_id in self._active() if job_id not in waiting])
+            eventually(lambda: self._paused() != waiting, f"one of {waiting} goes on", timeout=GO_ON_SECONDS)
+
+    def _cancel(self, job_ids: list[str]) -> None:
+        self._closer.ask_all("cancel", [{"job_id": job_id, "wait": PATIENCE} for job_id in job_ids])
+
     def _active(self) -> list[str]:
-        jobs = self._daemon.result("list", status=["queued", "processing"], limit=1000)["jobs"]
-        return [job["id"] for job in jobs]
+        return [job["id"] for job in self._active_jobs()]
+
+    def _paused(self) -> list[str]:
+        return [job["id"] for job in self._active_jobs() if job["paused"] and job["phase"] != "stopping"]
+
+    def _active_jobs(self) -> list[Map]:
+        jobs: list[Map] = self._daemon.result("list", status=["queued", "processing"], limit=1000)["jobs"]
+        return jobs
 
     def _asked(self) -> list[Asked]:
         return [one for client in (*self._clients, self._closer) for one in client.diary.values()]
@@ -189,5 +209,8 @@ def counts(evidence: Evidence) -> Counter[str]:
             "events": len(evidence.events),
             "heard": len(evidence.heard),
             "encodes": evidence.encodes.total(),
+            "pauses of runs": sum(len(story.stills) for story in evidence.stories.values()),
+            "looks at paused processes": len(evidence.looks),
+            "trials": sum(one.is_tried for one in evidence.asked),
         }
     )

@@ -1,8 +1,10 @@
 """A job's life as its events tell it, held against the states of PROTOCOL.md, independent of the code under test."""
 
+import math
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,10 +16,14 @@ GONE = "gone"
 MOVES = {
     (None, "submitted"): QUEUED,
     (QUEUED, "boosted"): QUEUED,
+    (QUEUED, "paused"): QUEUED,
+    (QUEUED, "unpaused"): QUEUED,
     (QUEUED, "started"): PROCESSING,
     (QUEUED, "cancelled"): CANCELLED,
     (PROCESSING, "output_started"): PROCESSING,
     (PROCESSING, "output_completed"): PROCESSING,
+    (PROCESSING, "paused"): PROCESSING,
+    (PROCESSING, "unpaused"): PROCESSING,
     (PROCESSING, "cancelling"): PROCESSING,
     (PROCESSING, "signalled"): PROCESSING,
     (PROCESSING, "completed"): COMPLETED,
@@ -50,12 +56,21 @@ class Requeued(NamedTuple):
     why: str
 
 
+class Still(NamedTuple):
+    """Seconds in which nothing of a run may move: from its `job.paused` until it is let go on, or stopped."""
+
+    since: float
+    until: float = math.inf
+
+
 @dataclass
 class Story:
     """What one job's events say, and in `wrong` where they contradict the protocol or themselves.
 
     Attributes:
         errors: why attempts failed that were followed by another; `failures`: why the job did.
+        paused: whether it is; `released`: whether it then leaves its slots to others.
+        stills: when its run was to stand still.
 
     """
 
@@ -66,12 +81,16 @@ class Story:
     attempts_before_retry: int = 0
     priority: int = 0
     cancelling: bool = False
+    paused: bool = False
+    released: bool = False
+    stills: list[Still] = field(default_factory=list)
     finished: dict[int, Finished] = field(default_factory=dict)
     requeued: list[Requeued] = field(default_factory=list)
     errors: list[Map] = field(default_factory=list)
     failures: list[Map] = field(default_factory=list)
     seqs: list[int] = field(default_factory=list)
     statuses: list[str | None] = field(default_factory=list)
+    pauses: list[bool] = field(default_factory=list)
     removals: list[Map] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
@@ -86,8 +105,22 @@ class Story:
 
     def status_at(self, seq: int) -> str | None:
         """The job's status once event `seq` had happened; None where it is no event of the job."""
-        at = bisect_right(self.seqs, seq)
-        return self.statuses[at - 1] if at and self.seqs[at - 1] == seq else None
+        at = self._index(seq)
+        return None if at is None else self.statuses[at]
+
+    def paused_at(self, seq: int) -> bool | None:
+        """The same of whether it was paused."""
+        at = self._index(seq)
+        return None if at is None else self.pauses[at]
+
+    def _index(self, seq: int) -> int | None:
+        at = bisect_right(self.seqs, seq) - 1
+        return at if at >= 0 and self.seqs[at] == seq else None
+
+    def let_go(self, at: str) -> None:
+        """From now on its run may move again."""
+        if self.stills and self.stills[-1].until == math.inf:
+            self.stills[-1] = self.stills[-1]._replace(until=seconds_of(at))
 
     def tell(self, event: Map) -> None:
         """The next event."""
@@ -104,9 +137,11 @@ class Story:
             case "started":
                 self.runs += 1
                 self.attempts += 1
+                self._expect(event, "being paused", self.paused, expected=False)
                 self._expect(event, "attempt", data["attempt"], self.attempts)
             case "output_started":
                 self._expect(event, "run", data["run"], self.runs)
+                self._expect(event, "standing still", self._is_still, expected=False)
                 self._must_be_open(event)
             case "output_completed":
                 self._must_be_open(event)
@@ -114,6 +149,12 @@ class Story:
             case "cancelling":
                 self._expect(event, "being cancelled before", self.cancelling, expected=False)
                 self.cancelling = True
+                self.let_go(event["at"])
+            case "paused":
+                self._pause(event)
+            case "unpaused":
+                self.paused = self.released = False
+                self.let_go(event["at"])
             case "requeued":
                 self._requeue(event)
             case "failed":
@@ -126,10 +167,28 @@ class Story:
             case _:
                 pass
         if kind in {"completed", "failed", "cancelled"}:
+            self.paused = self.released = False
+            self.let_go(event["at"])
             self._expect(event, "the view's status", data["job"]["status"], self.status)
             self._expect(event, "the view's seq", data["job"]["seq"], event["seq"])
+        self.pauses.append(self.paused)
+
+    @property
+    def _is_still(self) -> bool:
+        return bool(self.stills) and self.stills[-1].until == math.inf
+
+    def _pause(self, event: Map) -> None:
+        """One that is paused can be paused once more, so that it leaves its slots to others."""
+        if self.paused:
+            self._expect(event, "a change of", event["data"]["released"], expected=not self.released)
+        self.paused, self.released = True, event["data"]["released"]
+        if self.status == PROCESSING and not self._is_still:
+            self.stills.append(Still(seconds_of(event["at"])))
 
     def _requeue(self, event: Map) -> None:
+        """A paused job stays paused, and takes no slots in the queue."""
+        self.released = False
+        self.let_go(event["at"])
         why = event["data"]["why"]
         self._expect(event, "being cancelled", self.cancelling, expected=False)
         self.requeued.append(Requeued(self.runs, why))
@@ -152,6 +211,11 @@ class Story:
         self.wrong.append(f"job {self.job_id}: {event['type']} (seq {event['seq']}) {what}")
 
 
+def seconds_of(at: str) -> float:
+    """The time of an event, as `time.time` has it."""
+    return datetime.fromisoformat(at).timestamp()
+
+
 def stories(events: Iterable[Map]) -> dict[str, Story]:
     """The story of each job, by its id."""
     found: dict[str, Story] = {}
@@ -159,4 +223,7 @@ def stories(events: Iterable[Map]) -> dict[str, Story]:
         job_id = event["job_id"]
         if job_id is not None:
             found.setdefault(job_id, Story(job_id)).tell(event)
+        elif event["type"] == "daemon.stopping" and event["data"]["mode"] == "stop":
+            for story in found.values():
+                story.let_go(event["at"])
     return found

@@ -29,6 +29,7 @@ class Striker:
     Attributes:
         done: how often each thing was done.
         struck: the jobs of which a child was killed, whose failure or recovery is no wonder.
+        thawed: the jobs of which a child was let go on, though it may have been paused.
         intruders: the files that somebody else put where outputs were to be, or in their place.
         wrong: what the daemon did that it must not.
 
@@ -37,6 +38,7 @@ class Striker:
     def __init__(self, daemon: Daemon, board: Board, ear: Ear) -> None:
         self.done: Counter[str] = Counter()
         self.struck: set[str] = set()
+        self.thawed: set[str] = set()
         self.intruders: set[Path] = set()
         self.wrong: list[str] = []
         self._daemon = daemon
@@ -157,6 +159,7 @@ class Striker:
         send(-child.shim.pid, signal.SIGSTOP)
 
     def _thaw(self, job_id: str, child: Child) -> None:
+        self.thawed.add(job_id)
         send(-child.shim.pid, signal.SIGCONT)
 
     def _end_child(self, job_id: str, whom: int, number: signal.Signals) -> None:

@@ -17,6 +17,10 @@ EFFECTS = {
 """The events by which a command that was done shows in the history: at least one of these, and none twice."""
 
 
+CHANGES = frozenset({"pause", "unpause"})
+"""Commands that say whether they changed something. (So does a cancel; but one that came too late is told of, too.)"""
+
+
 def check(evidence: Evidence) -> Iterator[str]:
     """What was acknowledged and is not so, or is so twice."""
     yield from _jobs_are_there(evidence)
@@ -46,7 +50,7 @@ def _each_submit_made_one_job(evidence: Evidence) -> Iterator[str]:
     """One that was acknowledged made one job; one that was not made one or none, and that one wholly."""
     made = Counter(event["command_id"] for event in evidence.events if event["type"] == "job.submitted")
     for one in evidence.asked:
-        if one.kind != "submit":
+        if one.kind != "submit" or one.is_tried:
             continue
         expected = {1} if one.result else {0} if one.refusal else {0, 1}
         if made[one.id] not in expected:
@@ -75,6 +79,13 @@ def _effects_are_visible(evidence: Evidence) -> Iterator[str]:
         if one.kind == "delete":
             if story is None or not story.is_gone:
                 yield f"the job is still there after {one}"
+        elif one.kind in CHANGES and bool(caused.get(one.id)) and not one.result["changed"]:
+            yield f"nothing was changed, but there are events of {one}"
+        elif one.kind == "slots":
+            told = [(event["data"]["was"], event["data"]["slots"]) for event in caused.get(one.id, ())]
+            changed = (one.result["was"], one.result["slots"])
+            if told != ([] if changed[0] == changed[1] else [changed]):
+                yield f"in the history there is {told} of {one}"
         elif one.kind == "cancel" and not one.result["changed"]:
             if story is None or not (story.cancelling or CANCELLED in story.statuses):
                 yield f"nobody cancelled the job, but nothing was changed by {one}"
@@ -93,10 +104,20 @@ def _refusals_had_no_effect(evidence: Evidence) -> Iterator[str]:
             continue
         if one.id in caused:
             yield f"there are events of what was refused: {one}"
-        if one.refusal not in {"conflict", "not_found"}:
+        if one.refusal not in {"conflict", "not_found"} and not _took_more_than_there_was(evidence, one):
             yield f"a refusal that nothing explains: {one}"
-        if one.refusal == "not_found" and not one.may_be_gone and one.kind != "log":
+        if one.refusal == "not_found" and not one.may_be_gone and one.kind not in {"log", "session"}:
             yield f"a job that nobody had deleted was not found: {one}"
+
+
+def _took_more_than_there_was(evidence: Evidence, one: Asked) -> bool:
+    """True of a submit that is refused because somebody had made the slots fewer than it takes."""
+    if one.reply is None or one.order is None or one.refusal != "invalid":
+        return False
+    resource = one.reply["error"]["details"]["path"].removeprefix("job.resources.")
+    fewest = [event["data"]["slots"] for event in evidence.events if event["type"] == "daemon.slots"]
+    need = one.order.job.get("resources", {}).get(resource, 0)
+    return any(slots[resource] < need for slots in fewest)
 
 
 def _the_first_reply_stands(evidence: Evidence) -> Iterator[str]:
@@ -126,16 +147,8 @@ def _each_command_was_audited_once(evidence: Evidence) -> Iterator[str]:
 def _what_was_seen_was_so(evidence: Evidence) -> Iterator[str]:
     """Each view in any reply agrees with the history: what a client saw outlives the daemon it saw it from."""
     for one in evidence.asked:
-        for view in _views(one):
+        for view in one.views:
             story = evidence.stories.get(view["id"])
             status = story.status_at(view["seq"]) if story is not None else None
             if status != view["status"]:
                 yield f"job {view['id']} was {status} at seq {view['seq']}, and not as seen: {one}"
-
-
-def _views(one: Asked) -> Iterator[Map]:
-    for reply in one.replies:
-        told = reply["result"] if reply["ok"] else reply["error"]["details"]
-        if told.get("job"):
-            yield told["job"]
-        yield from told.get("jobs", ())
