@@ -125,7 +125,9 @@ class Round:
         assert not self._active(), "jobs are active after each was cancelled"
         self._striker.replace(self._plan.replaced)
         self._closer.ask_all("delete", [{"job_id": job["id"]} for job in all_jobs(self._daemon)[:: self._plan.tidied]])
-        to_go = {str(one.body["job_id"]) for one in self._asked() if one.kind == "delete" and one.result}
+        to_go = {
+            str(one.body["job_id"]) for one in self._asked() if one.kind == "delete" and one.changes and one.result
+        }
         eventually(lambda: not to_go & {job["id"] for job in all_jobs(self._daemon)}, "deleted jobs are gone")
 
     def gather(self) -> Evidence:

@@ -1,5 +1,6 @@
 """Looks at the processes of jobs that are paused, again and again: whether they stand still."""
 
+import re
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -17,16 +18,29 @@ LETTING_GO = frozenset(
 
 
 class Look(NamedTuple):
-    """What was seen of a process of a job. `at` is the wall clock once it had been seen, as in events."""
+    """What was seen of a process of a job.
+
+    `at` is the wall clock once it had been seen, as in events; `switches` how often a processor has let go of it.
+    """
 
     at: float
     job_id: str
     pid: int
     state: str
+    switches: int
 
     @property
     def stands(self) -> bool:
         return self.state in STOPPED
+
+
+def switches_of(pid: int) -> int | None:
+    """How often a processor has let go of a process: rises with all that it does. None of one that has ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return sum(map(int, re.findall(r"_ctxt_switches:\s*(\d+)", status)))
 
 
 class Stillness:
@@ -58,7 +72,8 @@ class Stillness:
         for job_id, pids in self._watched.items():
             for pid in sorted(pids):
                 seen = process(pid)
-                if seen is None:
+                switches = switches_of(pid)
+                if seen is None or switches is None:
                     pids.discard(pid)
                 else:
-                    self.looks.append(Look(time.time(), job_id, pid, seen.state))
+                    self.looks.append(Look(time.time(), job_id, pid, seen.state, switches))

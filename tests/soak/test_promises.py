@@ -119,21 +119,22 @@ def held() -> Evidence:
     return evidence([submitted("a"), started("a")], [paused("a")], [], [], [], [unpaused("a")])
 
 
-def look(second: float, state: str, job_id: str = "a") -> Look:
-    return Look(seconds_of(at(0)) + second, job_id, 77, state)
+def look(second: float, state: str, switches: int = 100) -> Look:
+    return Look(seconds_of(at(0)) + second, "a", 77, state, switches)
 
 
 @pytest.mark.parametrize(
     ("seen", "is_wrong"),
     [
-        ([(1.1, "R"), (1.5, "T"), (4.9, "T"), (5.1, "S")], False),
-        ([(1.5, "T"), (3.0, "S")], True),  # it went on, if only for a moment
-        ([(1.1, "S"), (3.0, "S")], True),  # it never stopped
-        ([(0.5, "R"), (6.0, "R")], False),
+        ([look(1.1, "R"), look(1.2, "S", 101), look(1.5, "T", 102), look(4.9, "T", 102), look(5.1, "S", 150)], False),
+        ([look(1.5, "T"), look(3.0, "S")], True),  # it went on, if only for a moment
+        ([look(1.1, "S"), look(3.0, "S", 200)], True),  # it never stopped
+        ([look(1.1, "D"), look(3.0, "D")], False),  # it waits for its device, and has not come to stop
+        ([look(0.5, "R"), look(6.0, "R", 200)], False),
     ],
 )
-def test_a_paused_run_that_moves_is_seen(held: Evidence, seen: list[tuple[float, str]], is_wrong: bool) -> None:
-    held = replace(held, looks=[look(second, state) for second, state in seen])
+def test_a_paused_run_that_moves_is_seen(held: Evidence, seen: list[Look], is_wrong: bool) -> None:
+    held = replace(held, looks=seen)
     assert bool(wrong(pauses.check, held)) == is_wrong
     assert not wrong(pauses.check, replace(held, thawed=frozenset({"a"})))
 
