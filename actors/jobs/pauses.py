@@ -59,8 +59,13 @@ def goes_back(turn: Turn, job: Job) -> None:
     """A run is over, and its job goes back into the queue: where a pause, or its end, had still to come, it has now."""
     if job.paused is not None and job.paused.go_on is not None:
         _go_on(turn, job, Cause(*job.paused.go_on))
-    elif job.paused is not None:
-        taken(turn, job)
+    elif job.paused is not None and not _is_told(turn, job):
+        _tell_paused(turn, job, Cause(job.paused.by, job.paused.command_id))
+
+
+def _is_told(turn: Turn, job: Job) -> bool:
+    kinds = [event.type for event in turn.history(job) if event.type in ("job.paused", "job.unpaused")]
+    return kinds[-1:] == ["job.paused"]
 
 
 def _tell_paused(turn: Turn, job: Job, cause: Cause) -> None:

@@ -251,6 +251,17 @@ def test_a_stop_of_the_daemon_queues_a_paused_run_again_and_leaves_it_paused(dae
     daemon.event(job_id, "output_started")
 
 
+def test_a_pause_just_before_a_stop_is_told_once(daemon: Daemon) -> None:
+    """Whether its Render came to it before the stop, or not."""
+    job_id = daemon.rendering(lasting(daemon.out / "just-before.mp4"))
+    daemon.result("pause", job_id=job_id)
+    daemon.result("shutdown")
+    daemon.ended()
+    daemon.start()
+    assert daemon.view(job_id)["paused"] is not None
+    assert daemon.kinds(job_id).count("paused") == 1
+
+
 def test_no_further_output_is_begun_while_the_job_is_paused(daemon: Daemon) -> None:
     first, second = (lasting(daemon.out / f"{name}.mp4", 1.5)["outputs"][0] for name in ("one", "two"))
     job = {**lasting(daemon.out / "both.mp4", 1.5), "outputs": [first, second]}

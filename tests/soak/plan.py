@@ -65,7 +65,7 @@ SHARED = ("shared-0.mp4", "shared-1.mp4")
 
 KINDS = {
     "submit": 55, "cancel": 13, "delete": 10, "boost": 9, "retry": 8, "get": 6, "list": 4, "events": 3, "log": 2,
-    "status": 1, "audit": 1, "drain": 2, "resume": 5, "pause": 24, "unpause": 16, "slots": 5, "why": 3, "session": 1,
+    "status": 1, "audit": 1, "drain": 2, "resume": 5, "pause": 24, "unpause": 16, "slots": 8, "why": 3, "session": 1,
     "formats": 1,
 }  # fmt: skip
 
@@ -213,7 +213,7 @@ def _fields(rng: Random, kind: str) -> Map:
         "list": [{}, {"order": "queue"}, {"status": ["queued", "processing"], "order": "oldest"}, {"limit": 3}],
         "events": [{}, {"limit": 20}],
         "pause": [{}, {"release": True}],
-        "slots": [{"slots": {name: rng.randint(0, total + 1)}} for name, total in SLOTS.items()],
+        "slots": [{"slots": {name: rng.choice((0, 1, total, total + 1))}} for name, total in SLOTS.items()],
         "session": [{"session": session} for session in SESSIONS],
     }
     return dict(rng.choice(choices.get(kind, [{}])))
