@@ -37,8 +37,8 @@ from actors.render import Render, RenderSettings
 from actors.supervisor import Supervisor
 from actors.systemd import Notifier
 from actors.watcher import Watcher
-from actors.webhooks.courier import Webhooks
 from actors.webhooks.cursor import Place
+from actors.webhooks.service import Webhooks
 from bus.auth import Guard, user_name
 from bus.hub import Hub
 from bus.messages import AnyCommand, Audit, Backup, Events, Formats, Get, List, Log, Session, Submit

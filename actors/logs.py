@@ -12,10 +12,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-import structlog
 
 from actors.catalogue import CATALOGUE
 from actors.log_sinks import Journal, Sink, Stderr, WatchedFile, Writer, journal_entry
+
+# structlog loads rich where it is there, to draw tracebacks that this log writes otherwise: that would be a fifth of
+# what a daemon or a doctor takes to start.
+_IS_RICH_HERE = sys.modules.setdefault("rich", None) is not None  # type: ignore[arg-type] # None: as if not there
+import structlog  # noqa: E402
+
+if not _IS_RICH_HERE:
+    del sys.modules["rich"]
 
 SECRET = re.compile(r"(\w://)[^\s/@\"'\\]+(@)")
 KEYS = re.compile(r"(\w://[^\s?\"'\\]+\?)[^\s\"'\\]+")

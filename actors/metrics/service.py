@@ -5,7 +5,6 @@ from typing import Self
 
 from actors.jobs.tally import Tally
 from actors.logs import logger
-from actors.metrics.server import HOST, Server
 from bus.hub import Hub
 from bus.traffic import Traffic
 
@@ -22,6 +21,8 @@ class Metrics:
     """
 
     def __init__(self, port: int) -> None:
+        from actors.metrics.server import HOST, Server  # noqa: PLC0415 # as below: most daemons do without
+
         self.tally = Tally()
         self.traffic = Traffic()
         self._log = logger(actor="metrics")

@@ -7,7 +7,6 @@ restart or a crash. So each event is delivered at least once, in the order of th
 import math
 import threading
 import time
-from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -29,10 +28,6 @@ twelve times an hour, and a receiver that is restarted is found again within sec
 
 LOOK_SECONDS = 0.2
 """How often a courier without work looks whether it is to stop; it delays the daemon's end by no more."""
-
-STOP_SECONDS = 2.0
-"""How long the daemon's end waits for all couriers together. Only one who looks up a host's name can take longer, and
-is left behind: what it had not delivered stands in the history."""
 
 ABOUT = {"Content-Type": "application/json", "User-Agent": f"rushes/{version('rushes')}"}
 """The headers of every delivery."""
@@ -192,23 +187,3 @@ class Courier:
             self._is_unsaved = True
         else:
             self._is_unsaved = False
-
-
-class Webhooks:
-    """All couriers of a daemon. Made, started and stopped by its main thread."""
-
-    def __init__(self, hooks: Sequence[Notify], bus: str, data: Path, now: Place) -> None:
-        self._couriers = [Courier(hook, bus, data, now) for hook in hooks]
-
-    def start(self) -> None:
-        """Begin to deliver; they wait until the bus is served."""
-        for courier in self._couriers:
-            courier.start()
-
-    def stop(self) -> None:
-        """End all, within `STOP_SECONDS`; what they hold is on disk."""
-        for courier in self._couriers:
-            courier.stop()
-        end = time.monotonic() + STOP_SECONDS
-        for courier in self._couriers:
-            courier.join(max(0.0, end - time.monotonic()))

@@ -100,15 +100,19 @@ def test_a_package_says_that_it_is_typed(package: str) -> None:
     assert (ROOT / package / "py.typed").is_file()
 
 
-def test_a_daemon_without_metrics_does_not_load_what_makes_them() -> None:
+def test_a_daemon_does_not_load_what_it_is_not_configured_to_do() -> None:
+    """No metrics, no webhooks; and never rich, which its log's library would take along."""
     look = (
-        "import sys, actors.__main__; from actors.metrics.service import Metrics; Metrics.of(0); print(*sys.modules);"
-        "import actors.metrics.collector; print(*sys.modules)"
+        "import sys, actors.__main__; from pathlib import Path; from actors.metrics.service import Metrics;"
+        "from actors.webhooks.service import Webhooks;"
+        "Metrics.of(0); Webhooks((), '', Path(), None); print(*sys.modules);"
+        "import actors.metrics.collector, actors.webhooks.courier, actors.metrics.server; print(*sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True, cwd=ROOT)
     without, with_ = (set(line.split()) for line in run.stdout.splitlines())
-    assert "actors.daemon" in without, "the look saw nothing"
-    assert {name for name in with_ - without if "." not in name} >= {"prometheus_client"}
+    assert {"actors.daemon", "structlog.dev"} <= without, "the look saw nothing"
+    assert {name for name in with_ - without if "." not in name} >= {"prometheus_client", "http"}
+    assert "rich" not in without
 
 
 def test_no_command_loads_what_it_does_not_need_to_start() -> None:
