@@ -1,14 +1,24 @@
 """`rushes status`, `drain`, `resume`, `shutdown` and `serve`: the daemon itself."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.contract import STATUS, check
-from tests.support.daemon import Daemon, refused_start
+from tests.support.daemon import Daemon, refused_start, serving
+from tests.support.fakes import tempered
 from tests.support.jobs import lasting, quick
+from tests.support.processes import eventually
 from tests.support.shell import DONE, REFUSED, WRONG_USAGE, Shell
+
+
+@pytest.fixture(scope="module")
+def shared(temperamental: Path) -> Iterator[Daemon]:
+    with serving(slots=2, ffmpeg=temperamental) as daemon:
+        yield daemon
+
 
 # ---------------------------------------------------------------- status, drain, resume
 
@@ -60,9 +70,13 @@ def test_shutdown_as_json_is_the_result_of_the_protocol(daemon: Daemon, shell: S
 
 
 def test_shutdown_that_drains_lets_running_jobs_finish_and_says_what_it_waits_for(daemon: Daemon, shell: Shell) -> None:
-    job_id, pid = daemon.rendering(lasting(daemon.out / "awaited.mp4", 5)), daemon.pid
+    job_id, pid = daemon.underway(tempered(quick(daemon.out / "awaited.mp4"), "held")), daemon.pid
+    before = daemon.result("audit")["last_seq"]
     assert shell.do("shutdown", "--mode", "drain") == f"pid {pid} ends once its running jobs have finished\n"
     with shell.behind("shutdown", "--mode", "drain", "--wait") as waiting:
+        eventually(lambda: len(daemon.result("audit", since=before)["entries"]) == 2, "both were taken")
+        assert daemon.view(job_id)["status"] == "processing"
+        (daemon.base / "let-go").touch()
         assert waiting.ended() == DONE
         assert waiting.out == f"pid {pid} has ended\n"
     assert daemon.ended() == 0

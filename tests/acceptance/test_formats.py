@@ -8,6 +8,7 @@ import pytest
 from tests.support.daemon import Daemon, refused_start, serving
 from tests.support.jobs import FAST, lasting, picture, quick
 from tests.support.media import Clips
+from tests.support.processes import eventually
 from tests.support.shell import REFUSED, WRONG_USAGE, Shell
 from tests.support.wire import Map
 
@@ -253,6 +254,8 @@ def test_ffmpeg_is_as_kind_to_the_machine_as_is_configured(tmp_path: Path) -> No
     with serving(slots=1, config=file) as daemon:
         job_id = daemon.rendering(lasting(daemon.out / "kind.mp4"))
         child = daemon.child(job_id)
+        command = Path(f"/proc/{child.ffmpeg.pid}/cmdline")  # at first, it is what makes FFmpeg kind
+        eventually(lambda: "ffmpeg" in Path(command.read_bytes().split(b"\0")[0].decode()).name, "it is FFmpeg")
         assert int(Path(f"/proc/{child.ffmpeg.pid}/stat").read_text().rpartition(") ")[2].split()[16]) == 7
         assert limits_of(child.ffmpeg.pid)["Max open files"] == "99"
         assert limits_of(child.ffmpeg.pid)["Max address space"] == str(64 * 10**9)

@@ -73,6 +73,10 @@ until [ -e "$TEST_BASE/fail-now" ]; do sleep 0.05; done
 echo 'this is the reason' >&2
 exit 1
 """,
+    "held": """\
+until [ -e "$TEST_BASE/let-go" ]; do sleep 0.05; done
+exec "$FFMPEG" "$@"
+""",
     "clogged": """\
 mkfifo "$TEST_BASE/clogged-$$" && exec 9<>"$TEST_BASE/clogged-$$"
 exec yes 'nobody reads this' >&9
