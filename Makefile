@@ -8,11 +8,12 @@ BIN := .venv/bin
 demo: .venv/ready ## the main job on real input
 	$(BIN)/rushes demo
 
-# What drives parts within the test's own process comes first and alone; what drives daemons as processes waits most of
-# its time, for FFmpeg or for a daemon's end, and so runs three at a time. Neither takes a quarter of its bound.
+# Most of it waits most of its time, for FFmpeg or for a daemon's end: so there are four at a time, each with whole files,
+# the longest first (tests/conftest.py). It keeps the bytecode wherever it runs: without, each of some thousand starts of a
+# program compiles it again. It takes a third of its bound.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: .venv/ready ## the whole suite
-	timeout 600 $(BIN)/python -m pytest tests/unit tests/integration
-	timeout 900 $(BIN)/python -m pytest -n 3 --dist loadfile tests/acceptance tests/soak
+	timeout 900 $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 ROUNDS ?= $(if $(SEED),1,20)
 
