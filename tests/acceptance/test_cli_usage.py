@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import click
 import pytest
 
 from tests.support.daemon import Daemon, serving
@@ -113,8 +114,17 @@ def test_commands_options_and_values_are_completed(lonely: Shell) -> None:
 # ---------------------------------------------------------------- exit status
 
 
+def test_no_command_takes_an_option_that_it_does_not_have() -> None:
+    from cli.group import rushes
+
+    for command in CLIENTS:
+        with pytest.raises(click.NoSuchOption, match="--no-such-option"):
+            rushes.main([command, "--no-such-option"], prog_name="rushes", standalone_mode=False)
+
+
 def test_wrong_usage_ends_with_two_and_leads_to_the_commands_own_help(lonely: Shell) -> None:
-    commands = [*CLIENTS, *OTHERS]
+    """Two of those whose usage is judged at one place, and each that is judged at one of its own."""
+    commands = ["submit", "list", *OTHERS]
     runs = lonely.each([command, "--no-such-option"] for command in commands)
     for command, ran in zip(commands, runs, strict=True):
         said, hint = ran.err.splitlines()

@@ -42,7 +42,7 @@ def finish(daemon: Daemon, path: Path, format_: object, **output: object) -> Map
 
 
 def test_each_built_in_format_makes_the_picture_that_its_name_says(daemon: Daemon, clips: Clips) -> None:
-    source = {"path": str(clips.clip()), "args": []}
+    source = {"path": str(clips.clip(0.2, rate=10)), "args": []}
     names = ["full_16_9", "short_9_16", "clip_1_1", "thumbnail"]
     job = daemon.finish({"inputs": [source], "outputs": [{"path": str(daemon.out / "all"), "format": names}]})
     assert job["status"] == "completed", job["error"]

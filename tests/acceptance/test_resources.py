@@ -11,11 +11,17 @@ from tests.support.shell import Shell
 from tests.support.wire import Map
 
 
-@pytest.fixture
-def daemon() -> Iterator[Daemon]:
-    """One with four slots for processors and one for an encoder."""
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Daemon]:
     with serving(slots="cpu=4,nvenc=1") as found:
         yield found
+
+
+@pytest.fixture
+def daemon(daemon: Daemon) -> Daemon:
+    """One with four slots for processors and one for an encoder, whatever the test before has made of them."""
+    daemon.result("slots", slots={"cpu": 4, "nvenc": 1})
+    return daemon
 
 
 def submit(daemon: Daemon, name: str, priority: int = 0, /, **resources: int) -> str:
@@ -107,16 +113,10 @@ def test_priority_goes_before_what_would_fit(daemon: Daemon) -> None:
     ],
     ids=str,
 )
-def test_a_job_that_could_never_start_is_refused(shared: Daemon, resources: object, path: str) -> None:
-    refusal = shared.refusal("submit", job={**lasting(shared.out / "never.mp4"), "resources": resources})
+def test_a_job_that_could_never_start_is_refused(daemon: Daemon, resources: object, path: str) -> None:
+    refusal = daemon.refusal("submit", job={**lasting(daemon.out / "never.mp4"), "resources": resources})
     assert refusal["code"] == "invalid"
     assert refusal["details"]["path"].startswith(path)
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Daemon]:
-    with serving(slots=2) as found:
-        yield found
 
 
 # ---------------------------------------------------------------- slots
@@ -133,11 +133,12 @@ def test_more_slots_start_what_waits_and_fewer_end_nothing(daemon: Daemon) -> No
 
 
 def test_a_change_of_slots_is_told_and_audited_and_outlives_the_daemon(daemon: Daemon) -> None:
+    before, audited = daemon.result("status")["last_seq"], daemon.result("audit")["last_seq"]
     daemon.result("slots", slots={"cpu": 1, "nvenc": 0})
-    *_, told = daemon.events()
+    [told] = daemon.events(since=before)
     assert (told["type"], told["data"]["slots"]) == ("daemon.slots", {"cpu": 1, "nvenc": 0})
-    assert told["by"] == daemon.result("audit")["entries"][-1]["by"]
-    assert daemon.result("audit")["entries"][-1]["type"] == "slots"
+    [entry] = daemon.result("audit", since=audited)["entries"]
+    assert (entry["type"], entry["by"]) == ("slots", told["by"])
     daemon.kill9()
     daemon.start()
     assert daemon.result("status")["slots"] == 1
@@ -168,10 +169,10 @@ def test_a_job_that_takes_more_than_there_is_now_keeps_nobody_waiting(daemon: Da
     ("slots", "path"), [({}, "slots"), ({"tape": 1}, "slots.tape"), ({"cpu": -1}, "slots"), ({"cpu": 1025}, "slots")],
     ids=str,
 )  # fmt: skip
-def test_slots_that_cannot_be_are_refused(shared: Daemon, slots: Map, path: str) -> None:
-    refusal = shared.refusal("slots", slots=slots)
+def test_slots_that_cannot_be_are_refused(daemon: Daemon, slots: Map, path: str) -> None:
+    refusal = daemon.refusal("slots", slots=slots)
     assert (refusal["code"], refusal["details"]["path"].startswith(path)) == ("invalid", True)
-    assert shared.result("status")["slots"] == 2
+    assert daemon.result("status")["slots"] == 4
 
 
 def test_slots_from_a_shell(daemon: Daemon) -> None:
