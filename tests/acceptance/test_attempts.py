@@ -109,7 +109,7 @@ def test_an_output_that_takes_longer_than_its_timeout_is_stopped_and_the_job_fai
 
 
 def test_the_timeout_is_for_each_output_and_not_for_all(daemon: Daemon) -> None:
-    job = lasting(daemon.out / "slow-0.mp4", 1.5, timeout=2.5)
+    job = lasting(daemon.out / "slow-0.mp4", 1.5, timeout=4)
     job["outputs"] = [{**job["outputs"][0], "path": str(daemon.out / f"slow-{n}.mp4")} for n in range(3)]
     assert daemon.finish(job)["status"] == "completed"
 
