@@ -27,12 +27,12 @@ for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
         signal.signal(_number, signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL)
 
 LONGEST = (
-    *("test_webhooks", "test_doctor", "test_doctor_daemon", "test_cli_tail_follow", "test_fault_points_pause"),
-    *("test_soak", "test_pause", "test_docs", "test_recovery", "test_upgrade", "test_cli_log", "test_metrics"),
-    *("test_formats", "test_cli_daemon", "test_addresses", "test_drain_and_shutdown", "test_time_jumps"),
+    *("test_doctor", "test_doctor_daemon", "test_webhooks", "test_soak", "test_pause", "test_cli_tail_follow"),
+    *("test_fault_points_pause", "test_cli_tail", "test_recovery", "test_upgrade", "test_docs", "test_cli_log"),
+    *("test_top_keys", "test_top_recovery", "test_metrics", "test_cli_tail_lines", "test_client", "test_cli_usage"),
 )
 """The files that take longest, most of it waiting: they begin first, so that no worker has one left when all others are
-done. `pytest --durations=80` says whether they still are. One that is missing here costs some seconds and no more."""
+done. `pytest --durations=80` says whether they still are; a name too many or too few costs seconds and no more."""
 
 T = TypeVar("T")
 

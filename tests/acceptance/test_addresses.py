@@ -142,11 +142,6 @@ def test_the_command_line_has_precedence_over_the_environment(start: Start) -> N
     assert start(slots=3, env={"RUSHES_SLOTS": "5"}).result("status")["slots"] == 3
 
 
-def test_where_nothing_is_set_the_bus_is_in_the_users_runtime_directory(start: Start) -> None:
-    daemon = start(bus="ipc://{base}/rushes", untold=["bus"], env={"XDG_RUNTIME_DIR": "{base}"})
-    assert daemon.result("status")["pid"] == daemon.pid
-
-
 def test_the_slots_are_as_many_as_there_are_cores_where_nothing_is_set(start: Start) -> None:
     assert start().result("status")["slots"] == len(os.sched_getaffinity(0))
 
