@@ -114,9 +114,10 @@ def test_commands_options_and_values_are_completed(lonely: Shell) -> None:
 # ---------------------------------------------------------------- exit status
 
 
-def test_no_command_takes_an_option_that_it_does_not_have() -> None:
+def test_no_command_takes_an_option_that_it_does_not_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from cli.group import rushes
 
+    monkeypatch.setenv("RUSHES_BUS", f"ipc://{tmp_path}/bus")  # one that did would ask a daemon
     for command in CLIENTS:
         with pytest.raises(click.NoSuchOption, match="--no-such-option"):
             rushes.main([command, "--no-such-option"], prog_name="rushes", standalone_mode=False)
