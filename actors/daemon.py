@@ -156,7 +156,8 @@ class Daemon:
         self._started = (timestamp(), time.monotonic())
         self._lock = claim(Path(config.data))
         data = Path(config.data).resolve()  # as /proc shows it
-        ffmpeg = binary.find(config.ffmpeg)._replace(wrapper=wrapper(config.children))
+        ffmpeg = binary.find(config.ffmpeg)
+        ffmpeg = ffmpeg._replace(wrapper=wrapper(config.children, ffmpeg.path))
         self._log.info("ffmpeg_found", path=ffmpeg.path, version=ffmpeg.version)
         self._formats = formats.Formats(config.formats, ffmpeg, data / WORK_FOLDER)
         if (wrong := self._formats.wrong()) is not None:

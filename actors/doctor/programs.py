@@ -33,7 +33,7 @@ def look(config: Config) -> Iterator[Finding]:
         return
     yield ok("ffmpeg", f"{found.path}, version {found.version}")
     try:
-        found = found._replace(wrapper=wrapper(config.children))
+        found = found._replace(wrapper=wrapper(config.children, found.path))
     except NoWrapper as error:
         yield fail(
             "children", str(error), "install coreutils and util-linux, or change [children] in the configuration"

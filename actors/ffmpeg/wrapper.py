@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 CHECK_SECONDS = 20
-"""For a program that does nothing, behind all of them."""
+"""For `ffmpeg -version` behind all of them."""
 
 SIZES = ("address_space", "file_size", "data", "memlock")
 """Limits that are bytes, and may be written as `8 GB`."""
@@ -50,8 +50,8 @@ class NoWrapper(Exception):
     """What was configured for the children cannot be had; the message says why."""
 
 
-def wrapper(children: Children) -> tuple[str, ...]:
-    """The words that stand before FFmpeg's. Raises `NoWrapper`."""
+def wrapper(children: Children, ffmpeg: str) -> tuple[str, ...]:
+    """The words that stand before FFmpeg's, which was seen to start behind them. Raises `NoWrapper`."""
     words: list[str] = []
     if children.nice:
         words += [_program("nice"), "-n", str(children.nice)]
@@ -63,7 +63,7 @@ def wrapper(children: Children) -> tuple[str, ...]:
         words.append(_program("prlimit"))
         words += [f"--{name}={value}" for name, value in limits.items() if value is not None]
     if words:
-        _check([*words, _program("true")])
+        _check([*words, ffmpeg, "-version"])
     return tuple(words)
 
 
@@ -82,4 +82,5 @@ def _check(command: list[str]) -> None:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NoWrapper(f"setting children: {error}") from None
     if done.returncode != 0 or done.stderr:
-        raise NoWrapper(f"setting children: {done.stderr.strip() or f'{command[0]} ended with {done.returncode}'}")
+        why = done.stderr.strip() or f"it ended with {done.returncode}"
+        raise NoWrapper(f"setting children: FFmpeg does not start with it: {why}")

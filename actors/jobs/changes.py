@@ -3,7 +3,6 @@
 Each checks first and changes after, so that a refusal leaves nothing behind. All run in the Queue's thread.
 """
 
-from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -12,7 +11,7 @@ from actors import logs
 from actors.base import JANITOR, SUPERVISOR, render_address
 from actors.jobs import admit
 from actors.jobs.admit import Admitted
-from actors.jobs.ledger import DRAINING, FRONT_RANK, SLOTS
+from actors.jobs.ledger import DRAINING, FRONT_RANK, SLOTS, Ledger
 from actors.jobs.model import CancelWish, Deleting, Job
 from actors.jobs.slots import shape_of, with_setting
 from actors.jobs.states import CANCEL, RETRY, can_retry, describe, is_active
@@ -42,7 +41,7 @@ def refuse(turn: Turn, job: Job, wish: str) -> Conflict:
 def submit(turn: Turn, job: Admitted, cause: Cause) -> m.JobResult:
     """A new job at the end of its priority, which the Admission actor found good."""
     spec, outputs, asked_as = job
-    check_resources(spec, turn.ledger.slots)
+    check_resources(spec, turn.ledger)
 
     def holder(target: str) -> m.JobView | None:
         job_id = turn.store.taken_by(target)
@@ -64,11 +63,12 @@ def submit(turn: Turn, job: Admitted, cause: Cause) -> m.JobResult:
     return m.JobResult(turn.view(new, turn.ledger.last_position(new.priority)))
 
 
-def check_resources(spec: m.JobSpec, slots: Mapping[str, int]) -> None:
-    """Refuse a job that takes more than there is: it would never start."""
+def check_resources(spec: m.JobSpec, ledger: Ledger) -> None:
+    """Refuse a job that would never start: it takes more than there is and than the configuration says."""
+    most = {name: max(total, ledger.settings.slots.get(name, 0)) for name, total in ledger.slots.items()}
     for name, count in (spec.resources or {}).items():
-        if count > slots.get(name, 0):
-            there = ", ".join(f"{name} {total}" for name, total in sorted(slots.items()))
+        if count > most.get(name, 0):
+            there = ", ".join(f"{name} {total}" for name, total in sorted(most.items()))
             raise Invalid.at(f"job.resources.{name}", f"it takes {count} of {name!r}; the slots here are: {there}")
 
 

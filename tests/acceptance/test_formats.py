@@ -283,6 +283,7 @@ def test_a_limit_that_a_job_runs_into_fails_it(tmp_path: Path) -> None:
         ('[children]\nionice = "often"', "setting children.ionice (from {file}): "),
         ("[children.limits]\nstack = 1", "object contains unknown field stack"),
         ("[children.limits]\nopen_files = 9999999999", "setting children: "),
+        ('[children.limits]\naddress_space = "10 MB"', "setting children: "),
     ],
 )
 def test_what_cannot_be_had_is_told_at_the_start(tmp_path: Path, configuration: str, said: str) -> None:

@@ -155,6 +155,14 @@ def test_a_number_that_the_configuration_has_overruled_does_not_come_back(daemon
         assert daemon.result("status")["slots"] == configured
 
 
+def test_a_job_may_ask_for_what_the_configuration_says_while_there_is_less(daemon: Daemon) -> None:
+    daemon.result("slots", slots={"cpu": 0, "nvenc": 0})
+    waits = submit(daemon, "waits", cpu=4, nvenc=1)
+    assert daemon.view(waits)["status"] == "queued"
+    daemon.result("slots", slots={"cpu": 4, "nvenc": 1})
+    assert running(daemon) == {"waits"}
+
+
 def test_a_job_that_takes_more_than_there_is_now_keeps_nobody_waiting(daemon: Daemon) -> None:
     first = submit(daemon, "first", cpu=4)
     submit(daemon, "large", cpu=4)
