@@ -20,6 +20,7 @@ from actors.log_sinks import Journal, Sink, Stderr, WatchedFile, Writer, journal
 # what a daemon or a doctor takes to start.
 _IS_RICH_HERE = sys.modules.setdefault("rich", None) is not None  # type: ignore[arg-type] # None: as if not there
 import structlog  # noqa: E402
+from structlog.tracebacks import ExceptionDictTransformer  # noqa: E402
 
 if not _IS_RICH_HERE:
     del sys.modules["rich"]
@@ -149,7 +150,7 @@ def close() -> None:
 
 
 RENDERERS: dict[Form, list[Any]] = {
-    "json": [structlog.processors.dict_tracebacks, _json],
+    "json": [structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)), _json],
     "console": [structlog.processors.format_exc_info, _plain],
     "journal": [structlog.processors.format_exc_info, _journal],
 }

@@ -122,6 +122,23 @@ def test_a_json_line_begins_with_when_how_grave_what_and_who(configure: Configur
     assert (found["event"], found["job_id"], found["level"]) == ("job_started", "abc", "info")
 
 
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_traceback_shows_where_and_not_what_the_variables_were(configure: Configure, form: str) -> None:
+    """A hook's secret, a command's arguments, the environment: any of them may be in a local variable."""
+    heard = io.StringIO()
+    with redirect_stderr(heard):
+        configure("json" if form == "json" else "console", "info")
+        try:
+            secret = 2 * "hunter2"
+            len(secret) // 0
+        except ZeroDivisionError as error:
+            logs.logger(actor="main").error("daemon_failed", error="x", exc_info=error)
+        logs.close()
+    assert "ZeroDivisionError" in heard.getvalue()
+    assert "test_logs.py" in heard.getvalue()
+    assert "hunter2hunter2" not in heard.getvalue()
+
+
 def test_a_log_that_nobody_reads_any_more_ends_nothing(configure: Configure) -> None:
     closed = io.StringIO()
     closed.close()
