@@ -277,4 +277,6 @@ def _final(request: Request, job_id: str, job: Job | None, changed: bool, turn: 
         return m.PauseResult(shown, changed)
     if isinstance(command, m.Boost):
         return m.BoostResult(shown, shown.position)
+    if isinstance(command, m.Pause | m.Unpause):
+        return m.PauseResult(shown, changed=changed)
     return m.JobResult(shown)

@@ -69,6 +69,18 @@ def test_whoever_pauses_twice_changes_nothing(held: Daemon) -> None:
     assert held.kinds(job_id) == ["submitted", "paused", "unpaused"]
 
 
+@pytest.mark.parametrize("kind", ["pause", "unpause"])
+def test_a_held_reply_says_whether_something_was_changed(held: Daemon, kind: str) -> None:
+    job_id = held.submit(quick(held.out / "reply.mp4"))["id"]
+    if kind == "unpause":
+        held.result("pause", job_id=job_id)
+    asked = held.wire.send(kind, job_id=job_id, wait=20)
+    held.event(job_id, f"{kind}d")
+    held.result("cancel", job_id=job_id)
+    result = held.wire.reply_to(asked)["result"]
+    assert (result["changed"], result["job"]["status"]) == (True, "cancelled")
+
+
 def test_a_paused_job_can_be_boosted_and_cancelled_and_is_not_paused_afterwards(held: Daemon) -> None:
     job_id = held.submit(quick(held.out / "boosted.mp4"))["id"]
     held.result("pause", job_id=job_id)
