@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from actors.ffmpeg.brake import Brake
 from actors.ffmpeg.child import Child, end_by_force, is_unlocked, kill_strays
 from actors.ffmpeg.processes import LOCK_FD, is_of_run, living, process
 from actors.ffmpeg.workspace import Noted, Workspace
@@ -223,6 +224,17 @@ def test_a_stopped_group_goes_on_when_it_is_told_to(spawn: Spawn) -> None:
     child.signal(signal.SIGCONT)
     child.signal(signal.SIGTERM)
     assert ended(child) == 9
+
+
+def test_one_that_has_gone_may_be_held(spawn: Spawn, workspace: Workspace) -> None:
+    """A pause meets a child that ends in this moment, and that somebody has taken off the process table."""
+    child = spawn("exit 0")
+    await_end(child)
+    child.reap()
+    brake = Brake(workspace)
+    brake.apply(child)
+    brake.release(child)
+    assert ended(child) == 0
 
 
 def test_a_group_is_not_empty_before_the_last_grandchild_has_gone(spawn: Spawn) -> None:
