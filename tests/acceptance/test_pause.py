@@ -239,6 +239,7 @@ def test_no_timeout_counts_a_pause(daemon: Daemon) -> None:
     daemon.result("unpause", job_id=job_id)
     view = daemon.outcome(job_id)
     assert (view["status"], view["error"], view["attempts"]) == ("completed", None, 1)
+    daemon.result("slots", slots={"cpu": 1})  # they outlive this test, and the daemon
 
 
 def test_a_pause_of_a_run_outlives_the_daemon_and_its_end_too(daemon: Daemon) -> None:
