@@ -11,14 +11,15 @@ for output; do
   [ "$previous" = -progress ] && encodes=yes
   previous=$output
 done
-if [ "$encodes" ]; then
+if [ "$encodes" ] && [ "$PWD" != "$TEST_BASE" ]; then
   echo "$PWD" >>"$TEST_BASE/encodes"
   exec 9>"$TEST_BASE/lock${{output##*/}}"
   flock --nonblock 9 || echo "$PWD" >>"$TEST_BASE/twice"
 fi
 exec '{program}' "$@"
 """
-"""The shim has made the run's own folder the working folder: its name says which run of which job this is. The lock
+"""A format is tried in the folder of the daemon itself, and is nobody's encode. Else the shim has made the run's own
+folder the working folder: its name says which run of which job this is. The lock
 is on the output, and is held until the last process of the group has ended."""
 
 
