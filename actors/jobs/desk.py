@@ -274,9 +274,7 @@ def _final(request: Request, job_id: str, job: Job | None, changed: bool, turn: 
         # A job that is complete after all was not changed by the cancel that came too late.
         return m.CancelResult(shown, changed=changed and job.status in ("cancelled", "processing"))
     if isinstance(command, (m.Pause, m.Unpause)):
-        return m.PauseResult(shown, changed)
+        return m.PauseResult(shown, changed=changed)
     if isinstance(command, m.Boost):
         return m.BoostResult(shown, shown.position)
-    if isinstance(command, m.Pause | m.Unpause):
-        return m.PauseResult(shown, changed=changed)
     return m.JobResult(shown)
