@@ -226,15 +226,20 @@ def stubborn(temperamental: Path) -> Iterator[Daemon]:
         yield found
 
 
-def test_no_timeout_counts_a_pause(daemon: Daemon) -> None:
-    """Of a job that may take 4 seconds, takes 2, and is held for longer than that, through a crash of the daemon."""
-    job_id = paused(daemon, lasting(daemon.out / "timeout.mp4", 2, timeout=4, stall_timeout=2))
-    daemon.kill9()
-    daemon.start()
+@pytest.mark.parametrize("held_by", ["the next daemon", "the daemon that dies"])
+def test_no_timeout_counts_a_pause(daemon: Daemon, held_by: str) -> None:
+    """Of a job that may take 4 seconds, takes 2, and is held for 3 more, before or after a crash of the daemon."""
+    job_id = paused(daemon, lasting(daemon.out / "timeout.mp4", 2, timeout=4, stall_timeout=2, overwrite=True))
     daemon.result("slots", slots={"cpu": 2})
-    for number in range(3):  # something that takes its time
-        pastime = lasting(daemon.out / f"pastime-{number}.mp4", 1.5)
+    if held_by == "the next daemon":
+        daemon.kill9()
+        daemon.start()
+    for number in range(2):  # something that takes its time
+        pastime = lasting(daemon.out / f"pastime-{number}.mp4", 1.5, overwrite=True)
         assert daemon.outcome(daemon.submit(pastime)["id"])["status"] == "completed"
+    if held_by == "the daemon that dies":
+        daemon.kill9()
+        daemon.start()
     assert stands_still(daemon, job_id)
     daemon.result("unpause", job_id=job_id)
     view = daemon.outcome(job_id)
