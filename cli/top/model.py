@@ -20,6 +20,9 @@ ENDED_KEPT = 100
 FEED_KEPT = 200
 """Outcomes and events that are kept: more than any screen has lines. `rushes list` and `tail` have them all."""
 
+MOVES_KEPT = 10_000
+"""Of changes of status, for a `status` that is older than they are: some seconds of the busiest daemon."""
+
 Part = Literal["status", "running", "queue"]
 """What can be asked for anew."""
 
@@ -29,6 +32,14 @@ class LowDisk(NamedTuple):
 
     free: int
     floor: int
+
+
+class Move(NamedTuple):
+    """What an event says of a job's status; None where it was or is no job."""
+
+    seq: int
+    was: str | None
+    now: str | None
 
 
 class Model:
@@ -55,6 +66,7 @@ class Model:
         self.feed: deque[Event] = deque(maxlen=FEED_KEPT)
         self.seen = 0
         self._counted = 0
+        self._moves: deque[Move] = deque(maxlen=MOVES_KEPT)
         self._processing: set[str] = set()
         self.stale.clear()
         self.version += 1
@@ -69,11 +81,17 @@ class Model:
     # ------------------------------------------------------------ what was asked for
 
     def take_status(self, status: StatusResult) -> None:
-        """The daemon itself. Its counts hold up to its `last_seq`; the events after it are counted from there."""
+        """The daemon itself. Its counts hold up to its `last_seq`; the events after it are counted from there.
+
+        Some of these may have been taken already: an answer can be overtaken by what happened since.
+        """
         self.status = status
         self.counts = Counter(status.counts)
         self._counted = status.last_seq
-        self.draining = status.draining
+        for move in self._moves:
+            self._recount(move)
+        if status.last_seq >= self.seen:  # else an event may have told of a change since
+            self.draining = status.draining
         self.version += 1
 
     def take_running(self, jobs: Iterable[JobView]) -> None:
@@ -234,9 +252,14 @@ class Model:
             self._processing.add(job_id)
         else:
             self._processing.discard(job_id)
-        if (event.seq or 0) > self._counted:
-            self.counts[str(was)] -= was is not None
-            self.counts[str(now)] += now is not None
+        self._moves.append(Move(event.seq or 0, was, now))
+        self._recount(self._moves[-1])
+
+    def _recount(self, move: Move) -> None:
+        """Count a job's move, unless the counts hold it already."""
+        if move.seq > self._counted:
+            self.counts[str(move.was)] -= move.was is not None
+            self.counts[str(move.now)] += move.now is not None
 
 
 def _advanced(output: OutputView, data: Mapping[str, Any]) -> OutputView:

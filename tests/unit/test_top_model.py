@@ -34,6 +34,15 @@ def counts(model: Model) -> dict[str, int]:
 # ---------------------------------------------------------------- a job's life
 
 
+def test_a_status_that_events_have_overtaken_loses_none_of_them(model: Model) -> None:
+    for seq in (11, 12):
+        model.take(event(seq, "job.submitted", "new"))
+    model.take_status(status_result(11, processing=1, queued=3, failed=1))  # it was asked for before the second
+    assert model.counts["queued"] == 4
+    model.take(event(13, "job.started", "new"))
+    assert (model.counts["queued"], model.counts["processing"]) == (3, 2)
+
+
 def test_a_submit_is_counted_and_the_queue_is_asked_for(model: Model) -> None:
     model.take(event(11, "job.submitted", "new", priority=0, outputs=["/out/new.mp4"]))
     assert counts(model) == {"processing": 1, "queued": 3, "failed": 1}
