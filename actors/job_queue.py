@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from actors import logs
 from actors.base import ARCHIVE, JANITOR, QUEUE, SUPERVISOR, WATCHDOG, WORK_FOLDER, BusActor
-from actors.jobs import changes, dispatch, outcomes, pauses, reads, retention, trial, waits, why
+from actors.jobs import changes, dispatch, dry_run, outcomes, pauses, reads, retention, waits, why
 from actors.jobs.database import StoreError, StoreFailing, StoreFull, StoreUnavailable, StoreUnusable
 from actors.jobs.desk import ENDING, Desk, Held
 from actors.jobs.keeper import Keeper
@@ -393,4 +393,4 @@ class Queue(BusActor):
                 return why.explain(turn, changes.find(turn, command.job_id), self._work, is_full=self._keeper.is_full)
         if not self._keeper.can_afford(command):
             raise Unavailable(DISK_FULL)
-        return trial.attempt(self._store, self._ledger, request)
+        return dry_run.attempt(self._store, self._ledger, request)

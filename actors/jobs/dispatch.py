@@ -1,9 +1,9 @@
 """Who gets a slot: the queue's order, several resources, and no large job that small ones overtake for ever.
 
-A job that does not fit yet keeps what it needs from those behind it: each starts only where there is enough for all
-before it and for itself. So what is free of a resource may wait for a large job; whoever needs none of that resource
-does not. Jobs that need the same have one shape, and of each shape only the first can be next: what is looked at are
-the shapes, however long the queue is. All run in the Queue's thread.
+A job that does not fit yet keeps what it needs from those behind it, so that what is free of a resource may wait for a
+large job; whoever needs none of that resource does not. Jobs that need the same have one shape, and of each shape only
+the first can be next, and keeps anything from others: what is looked at are the shapes, however long the queue is. All
+run in the Queue's thread.
 """
 
 import heapq

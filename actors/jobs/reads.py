@@ -4,8 +4,8 @@ import os
 import time
 from typing import NamedTuple
 
+from actors.jobs.dry_run import is_dry_run
 from actors.jobs.ledger import Ledger
-from actors.jobs.trial import is_trial
 from bus import messages as m
 from bus.limits import CPU
 
@@ -20,7 +20,7 @@ class About(NamedTuple):
 
 def is_read(command: m.AnyCommand) -> bool:
     """True where the Queue answers it without a turn."""
-    return isinstance(command, (m.Get, m.Status, m.Why)) or is_trial(command)
+    return isinstance(command, (m.Get, m.Status, m.Why)) or is_dry_run(command)
 
 
 def status(ledger: Ledger, about: About) -> m.StatusResult:

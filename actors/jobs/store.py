@@ -124,7 +124,7 @@ class Store:
                     self._connection.execute("ROLLBACK")
 
     @contextmanager
-    def trial(self) -> Iterator[None]:
+    def taken_back(self) -> Iterator[None]:
         """What is written within can be read there, and is gone when it ends. Raises as `transaction` does."""
         with self.reading():
             try:

@@ -14,16 +14,16 @@ from actors.mail import LookAtFiles
 from bus import messages as m
 from bus.hub import Request
 
-Trial = m.Submit | m.Cancel | m.Delete | m.Boost | m.Retry
+DryRun = m.Submit | m.Cancel | m.Delete | m.Boost | m.Retry
 """The commands that can be tried."""
 
 NO_JOB = ""
 """The id of a job that would be submitted: it has none."""
 
 
-def is_trial(command: m.AnyCommand) -> bool:
+def is_dry_run(command: m.AnyCommand) -> bool:
     """True where nothing is to be changed by it."""
-    return isinstance(command, Trial) and command.dry_run
+    return isinstance(command, DryRun) and command.dry_run
 
 
 def attempt(store: Store, ledger: Ledger, request: Request) -> Any:
@@ -35,7 +35,7 @@ def attempt(store: Store, ledger: Ledger, request: Request) -> Any:
 
     """
     command = request.command
-    with store.trial():
+    with store.taken_back():
         turn = Turn(store, ledger.copy())
         before = None if isinstance(command, m.Submit) else store.job(getattr(command, "job_id", NO_JOB))
         result = desk.carry_out(turn, request)
