@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.contract import JOB, check
 from tests.support.daemon import Daemon, serving
-from tests.support.fakes import tempered
+from tests.support.endings import completed, dying
 from tests.support.jobs import lasting, quick
 from tests.support.processes import eventually
 from tests.support.shell import DONE, ESCAPE, INTERRUPTED, REFUSED, Shell
@@ -17,16 +17,6 @@ from tests.support.shell import DONE, ESCAPE, INTERRUPTED, REFUSED, Shell
 def shared(temperamental: Path) -> Iterator[Daemon]:
     with serving(slots=2, grace=0.3, ffmpeg=temperamental) as daemon:
         yield daemon
-
-
-def completed(daemon: Daemon, *names: str) -> str:
-    return str(daemon.finish(quick(*(daemon.out / f"{name}.mp4" for name in names)))["id"])
-
-
-def dying(daemon: Daemon, name: str) -> str:
-    """A job that fails, with `this is the reason` as FFmpeg's last words."""
-    job_id: str = daemon.submit(tempered(quick(daemon.out / f"{name}.mp4"), "dying"))["id"]
-    return job_id
 
 
 # ---------------------------------------------------------------- wait
