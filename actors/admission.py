@@ -22,6 +22,11 @@ class Admission(BusActor):
         super().__init__(hub, ADMISSION)
         self._formats = formats
 
+    def begin(self) -> None:
+        """Try the formats that Rushes brings; what is wrong with the configuration's own was told before."""
+        for name, error in self._formats.unusable():
+            self.log.warning("format_unusable", format=name, error=error)
+
     def receive(self, messages: Sequence[Request]) -> None:
         """Look, and hand on, in the order in which they came."""
         for request in messages:

@@ -27,6 +27,11 @@ CATALOGUE: dict[str, Entry] = {
     # the daemon
     "daemon_starting": Entry("info", "pid data bus slots", "the process runs"),
     "ffmpeg_found": Entry("info", "path version", "which FFmpeg will be used"),
+    "format_unusable": Entry(
+        "warning",
+        "format error",
+        "FFmpeg does not take a preset; jobs that name it are refused",
+    ),
     "daemon_ready": Entry("info", "", "commands are taken"),
     "daemon_stopping": Entry("info", "mode signal", "an ordered stop began: by a command, or by a signal"),
     "stop_overdue": Entry(

@@ -118,6 +118,15 @@ def leaves_nothing_behind(ends_in_time: None) -> Iterator[None]:
         time.sleep(0.01)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The user's cache while the tests run, which all workers share; the real one is neither read nor written."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
+    os.environ["XDG_CACHE_HOME"] = str(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def ffmpeg() -> Path:
     """The real FFmpeg."""

@@ -41,8 +41,10 @@ def look(config: Config) -> Iterator[Finding]:
     can = trial.encoders(found)
     yield _common(found, can)
     yield _hardware(can)
-    yield _trial(found, "libx264" if "libx264" in can else FALLBACK)
-    yield from _formats(config, found)
+    encode = _trial(found, "libx264" if "libx264" in can else FALLBACK)
+    yield encode
+    if encode.state == "ok":  # else none can be used
+        yield from _formats(config, found)
 
 
 def _common(found: FFmpeg, can: frozenset[str]) -> Finding:
@@ -80,16 +82,18 @@ def _trial(found: FFmpeg, encoder: str) -> Finding:
 
 
 def _formats(config: Config, found: FFmpeg) -> Iterator[Finding]:
-    """The configuration's own: one that FFmpeg does not take keeps the daemon from starting."""
-    presets = Formats(config.formats, found, Path(tempfile.gettempdir()))
-    for name in config.formats:
-        error = presets.error(name)
-        if error is not None:
-            yield fail(
-                "formats", f"format {name} cannot be used: {error}", "put it right in the configuration's [formats]"
-            )
-    if config.formats and presets.wrong() is None:
-        yield ok("formats", " ".join(config.formats))
+    """One of the configuration's that FFmpeg does not take keeps the daemon from starting."""
+    with tempfile.TemporaryDirectory() as folder:
+        presets = Formats(config.formats, found, Path(folder)).views()
+    wrong = [one for one in presets if one.error is not None]
+    for one in wrong:
+        what = f"format {one.name} cannot be used: {one.error}"
+        if one.built_in:
+            yield warn("formats", what, "jobs that name it are refused: install a full build of FFmpeg")
+        else:
+            yield fail("formats", what, "put it right in the configuration's [formats]")
+    if not wrong:
+        yield ok("formats", " ".join(one.name for one in presets))
 
 
 def look_at_shell(_config: Config) -> Iterator[Finding]:

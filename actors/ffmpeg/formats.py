@@ -11,6 +11,7 @@ from typing import Annotated, NamedTuple
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from actors.ffmpeg import failure, seen
 from actors.ffmpeg.binary import FFmpeg
 from actors.ffmpeg.child import environment
 from actors.ffmpeg.command import argv, suffix_of
@@ -95,6 +96,13 @@ class Expanded(NamedTuple):
         return refused
 
 
+class Tried(NamedTuple):
+    """What came of a trial: why a job could not have the format, None where it can; and whether that stays so."""
+
+    error: str | None
+    is_lasting: bool = True
+
+
 class Formats:
     """All there are. Used by one thread after the other: the main thread's at the start, then Admission's."""
 
@@ -103,26 +111,38 @@ class Formats:
         self._all = {**BUILT_IN, **own}
         self._ffmpeg = ffmpeg
         self._work = work
-        self._errors: dict[str, str | None] = {}
+        self._tried: dict[str, Tried] = {}
         for left in work.glob(f"{TRIAL_PREFIX}*"):  # by a daemon that was killed
             shutil.rmtree(left, ignore_errors=True)
 
     def wrong(self) -> str | None:
-        """What is wrong with one of the configuration's own; None where FFmpeg takes them all."""
+        """What is wrong with one of the configuration's own, and stays so; None where there is no such one."""
         for name in self._own:
             error = self.error(name)
-            if error is not None:
+            if error is not None and self._tried[name].is_lasting:
                 return f"format {name} of the configuration cannot be used: {error}"
         return None
 
+    def unusable(self) -> Iterator[tuple[str, str]]:
+        """Those that no job can have, each with the reason. All that were not tried yet are tried here.
+
+        That FFmpeg takes those built in is remembered over daemons: the trial costs a third of a second.
+        """
+        built_in = {name: one for name, one in BUILT_IN.items() if name not in self._own}
+        if seen.was_seen(self._ffmpeg, built_in):
+            self._tried.update(dict.fromkeys(built_in, Tried(None)))
+        for name in self._all:
+            if (error := self.error(name)) is not None:
+                yield name, error
+        if not any(self._tried[name].error for name in built_in):
+            seen.remember(self._ffmpeg, built_in)
+
     def error(self, name: str) -> str | None:
-        """Why FFmpeg does not take a format, found out once; None where it does."""
-        if name not in self._errors:
-            try:
-                self._errors[name] = self._try(self._all[name])
-            except OSError as error:  # a full disk, say: it is tried again when somebody asks again
-                return f"it cannot be tried now: {error.strerror}"
-        return self._errors[name]
+        """Why FFmpeg does not take a format; None where it does. Found out once, but for what another day may mend."""
+        tried = self._tried.get(name)
+        if tried is None or not tried.is_lasting:
+            tried = self._tried[name] = self._try(self._all[name])
+        return tried.error
 
     def views(self) -> list[m.FormatView]:
         """All of them, each tried."""
@@ -185,25 +205,31 @@ class Formats:
                 name=output.name or (name if several else None),
             )  # fmt: skip
 
-    def _try(self, preset: Format) -> str | None:
-        """Why a job could not have it, or FFmpeg does not make a file of it; None where it does. Raises OSError."""
-        with tempfile.TemporaryDirectory(dir=self._work, prefix=TRIAL_PREFIX) as folder:
-            target = f"{folder}/trial{preset.extension}"
-            made = m.Output(target, (*preset.args, "-t", TRIAL_LENGTH), inputs=preset.inputs or None)
-            try:
-                admit(m.JobSpec(inputs=(SOURCE,), outputs=(made,)))
-            except CommandRefused as refused:
-                return f"{str(refused.details['path']).removeprefix('job.outputs[0].')}: {refused.message}"
-            made = replace(made, args=(*made.args, "-v", "error"), inputs=(SOURCE, *preset.inputs))
-            command = argv(self._ffmpeg, m.JobSpec(outputs=(made,)), 0, target, f"{folder}/progress")
-            try:
-                done = subprocess.run(  # noqa: S603 # the operator's own arguments, without a shell
-                    command, capture_output=True, text=True, errors="replace", timeout=TRIAL_SECONDS, check=False,
-                    stdin=subprocess.DEVNULL, env=environment(),
-                )  # fmt: skip
-            except subprocess.TimeoutExpired:
-                return f"FFmpeg did not end within {TRIAL_SECONDS} s"
-            if done.returncode == 0 and Path(target).exists() and Path(target).stat().st_size:
-                return None
-        said = done.stderr.strip().splitlines()
-        return said[0] if said else f"FFmpeg ended with {done.returncode} and made nothing"
+    def _try(self, preset: Format) -> Tried:
+        """What comes of a job with it, or of an encode."""
+        try:
+            with tempfile.TemporaryDirectory(dir=self._work, prefix=TRIAL_PREFIX) as folder:
+                return self._encode(preset, folder)
+        except OSError as error:
+            return Tried(f"it cannot be tried now: {error.strerror}", is_lasting=False)
+
+    def _encode(self, preset: Format, folder: str) -> Tried:
+        target = f"{folder}/trial{preset.extension}"
+        made = m.Output(target, (*preset.args, "-t", TRIAL_LENGTH), inputs=preset.inputs or None)
+        try:
+            admit(m.JobSpec(inputs=(SOURCE,), outputs=(made,)))
+        except CommandRefused as refused:
+            return Tried(f"{str(refused.details['path']).removeprefix('job.outputs[0].')}: {refused.message}")
+        made = replace(made, args=(*made.args, "-v", "error"), inputs=(SOURCE, *preset.inputs))
+        command = argv(self._ffmpeg, m.JobSpec(outputs=(made,)), 0, target, f"{folder}/progress")
+        try:
+            done = subprocess.run(  # noqa: S603 # the operator's own arguments, without a shell
+                command, capture_output=True, text=True, errors="replace", timeout=TRIAL_SECONDS, check=False,
+                stdin=subprocess.DEVNULL, env=environment(),
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return Tried(f"FFmpeg did not end within {TRIAL_SECONDS} s")
+        if done.returncode == 0 and Path(target).exists() and Path(target).stat().st_size:
+            return Tried(None)
+        failed = failure.explain(done.returncode, done.stderr)
+        return Tried(failed.message, is_lasting=not failed.retryable)

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.daemon import clean_environment
 from tests.support.disks import MIB, dead_disk, small_disk
 from tests.support.doctor import MAY_DIFFER, NOBODY, Doctor
@@ -158,7 +160,18 @@ def test_formats_and_limits_of_the_configuration_are_tried(folder: Path) -> None
     assert answer.states("fail") == {"formats"}
     assert answer.one("formats").message.startswith("format mine cannot be used: ")
     config.write_text(config.read_text().replace("no-such-encoder", "mpeg4"))
-    assert Doctor(folder / "data", f"ipc://{folder}/bus", config=config).ask().one("formats").message == "mine good"
+    answer = Doctor(folder / "data", f"ipc://{folder}/bus", config=config).ask()
+    assert answer.one("formats").message == "full_16_9 short_9_16 clip_1_1 thumbnail mine good"
+
+
+def test_the_trial_of_formats_touches_nothing_that_others_keep_in_the_folder_for_temporary_files(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = folder / "temporary" / "format-of-mine"
+    kept.mkdir(parents=True)
+    monkeypatch.setenv("TMPDIR", str(kept.parent))
+    assert Doctor(folder / "data", f"ipc://{folder}/bus").ask().one("formats").state == "ok"
+    assert list(kept.parent.iterdir()) == [kept]
 
 
 def test_an_ffmpeg_that_hangs_is_given_up_on_and_ended(folder: Path, ffmpeg: Path) -> None:

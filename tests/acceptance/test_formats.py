@@ -23,9 +23,6 @@ inputs = [{path = "color=red:size=8x8:duration=1", args = ["-f", "lavfi"]}]
 """
 
 
-INPUT = '[formats.bad]\nargs = ["-c:v", "mpeg4"]\ninputs = [%s]'
-
-
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """One whose configuration brings formats of its own."""
@@ -188,54 +185,6 @@ def test_formats_from_a_shell(daemon: Daemon) -> None:
     spaced = shell.do("submit", "source.mp4", "spaced", "--format", "proxy, marked", "--dry-run")
     assert f"would make    {daemon.out}/spaced.marked.mp4\n" in spaced
     assert "must name a file, not a folder" in shell.fails(REFUSED, "submit", "source.mp4", "x/", "--format", "proxy")
-
-
-@pytest.mark.parametrize(
-    ("configuration", "said"),
-    [
-        ('[formats.bad]\nargs = ["-c:v", "libnothing"]', "format bad of the configuration cannot be used: "),
-        ('[formats.bad]\nargs = ["-c:v", "mpeg4", "-y"]', "args[2]: "),
-        ('[formats.bad]\nargs = ["-c:v", "mpeg4"]\nextension = ".nothing"', "format bad of the configuration"),
-        ('[formats.bad]\nargs = ["-c:v", "mpeg4"]\nextension = ".m3u8"', "makes FFmpeg write several files"),
-        (INPUT % '{path = "color=red:size=8x8:duration=1", args = ["-f", "lavfi", "-y"]}', "inputs[0].args[2]: -y is"),
-        (INPUT % '{path = "logo.png"}', "inputs[0].path: input 'logo.png' must be an absolute path"),
-        (INPUT % '{path = "pipe://0"}', "inputs[0].path: pipe:// would read FFmpeg's stdin"),
-        ('[formats.bad]\nargs = ["-metadata", "a=\\u0000"]', "args[1]: an argument cannot hold a NUL character"),
-        ('[formats."a/../../b"]\nargs = []', "setting formats (from {file}): expected str matching"),
-        ('[formats."a,b"]\nargs = []', "setting formats (from {file}): expected str matching"),
-    ],
-    ids=str,
-)
-def test_a_format_that_ffmpeg_does_not_take_is_told_at_the_start(tmp_path: Path, configuration: str, said: str) -> None:
-    file = tmp_path / "rushes.toml"
-    file.write_text(configuration)
-    status, lines = refused_start(
-        "--data", str(tmp_path / "data"), "--bus", f"ipc://{tmp_path}/b", "--config", str(file)
-    )
-    assert status in (REFUSED, WRONG_USAGE)
-    assert said.format(file=file) in lines[-1], lines
-
-
-def test_the_trial_of_a_format_leaves_nothing_and_what_one_left_that_was_killed_is_removed(tmp_path: Path) -> None:
-    file = tmp_path / "rushes.toml"
-    file.write_text(CONFIGURATION)
-    left = tmp_path / "data" / "work" / "format-of-a-daemon-that-was-killed"
-    left.mkdir(parents=True)
-    (left / "trial.mkv").write_text("half")
-    with serving(data=tmp_path / "data", config=file) as daemon:
-        daemon.result("formats")
-        assert list(left.parent.iterdir()) == []
-
-
-def test_a_format_that_cannot_be_tried_now_is_tried_again() -> None:
-    with serving() as daemon:
-        job = {"inputs": [picture(0.5)], "outputs": [{"path": str(daemon.out / "later"), "format": "thumbnail"}]}
-        away = (daemon.data / "work").rename(daemon.data / "away")
-        errors = {one["error"] for one in daemon.result("formats")["formats"]}
-        assert errors == {"it cannot be tried now: No such file or directory"}
-        assert daemon.refusal("submit", job=job)["details"]["path"] == "job.outputs[0].format"
-        away.rename(daemon.data / "work")
-        assert daemon.finish(job)["status"] == "completed"
 
 
 # ---------------------------------------------------------------- how FFmpeg is run
