@@ -25,6 +25,9 @@ ROOT = "$"
 MAPS = {"job.metadata": Metadata, "job.resources": Resources, "slots": SlotNumbers}
 """The maps whose keys are a client's own: msgspec does not say which entry of one may not be."""
 
+BLAMED_BYTES = 64 * 1024
+"""Up to which size it is looked for which text of a body is none: it takes a microsecond for every two bytes."""
+
 SHOWN_CHARS = 100
 """How much of what a stranger wrote an error message repeats."""
 
@@ -118,10 +121,32 @@ def _usual() -> "msgspec.msgpack.Decoder[AnyCommand]":
     return msgspec.msgpack.Decoder(AnyCommand)
 
 
+class _Count:
+    """Called with each map and array as it is made, those within others first. Raises `TooLarge`."""
+
+    def __init__(self) -> None:
+        self._room = limits.MAX_CONTAINERS
+
+    def __call__(self, container: T) -> T:
+        self._room -= 1
+        if self._room < 0:
+            limit = {"limit": limits.MAX_CONTAINERS, "path": ROOT}
+            raise TooLarge(f"the body holds more than {limits.MAX_CONTAINERS} maps and arrays", limit)
+        return container
+
+
+def _unpack(body: bytes | memoryview, **options: Any) -> Any:
+    """What a stranger's bytes hold. Raises ValueError, `UnpackException`, `RecursionError` or `TooLarge`."""
+    count = _Count()
+    return msgpack.unpackb(body, object_hook=count, list_hook=count, **options)
+
+
 def decode_any(body: bytes | memoryview) -> tuple[str | None, AnyCommand | CommandRefused]:
     """The same for a body that need not be as most are: in two steps, so that it can be said what is wrong with it."""
     try:
-        raw = msgpack.unpackb(body)
+        raw = _unpack(body)
+    except TooLarge as refusal:
+        return None, refusal
     except (ValueError, msgpack.UnpackException, RecursionError) as error:
         return _blame(body, error)
     if not isinstance(raw, dict):
@@ -137,8 +162,10 @@ def decode_any(body: bytes | memoryview) -> tuple[str | None, AnyCommand | Comma
 def _blame(body: bytes | memoryview, error: Exception) -> tuple[str | None, Invalid]:
     """What is wrong with bytes that are no message, and the id where only another part of them is wrong."""
     refusal = Invalid.at(ROOT, f"the body is not one msgpack map with string keys: {_say(error)}")
+    if len(body) > BLAMED_BYTES:
+        return None, refusal
     try:
-        raw = msgpack.unpackb(body, raw=True, strict_map_key=False)
+        raw = _unpack(body, raw=True, strict_map_key=False)
         _check_nesting(raw, limits.MAX_NESTING)
     except (ValueError, msgpack.UnpackException, RecursionError, CommandRefused, AttributeError, TypeError):
         return None, refusal

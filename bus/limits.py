@@ -17,6 +17,10 @@ keeps some 30 bytes for each byte of it."""
 MAX_NESTING = 8
 """Maps and arrays within each other. The deepest valid command (submit: job, outputs, inputs, args) needs 7."""
 
+MAX_CONTAINERS = 50_000
+"""Maps and arrays of one command: a megabyte of empty ones would hold up the bus for half a second. The largest job, of
+256 outputs with 64 inputs each, has 33,540."""
+
 MAX_ID_CHARS = 64
 """A command's id or a job's id; a UUID has 36."""
 

@@ -326,6 +326,28 @@ def test_maps_and_arrays_are_nested_to_a_depth_and_no_deeper() -> None:
     assert "nested" in deeper.message
 
 
+@pytest.mark.parametrize("inner", [[], {}], ids=str)
+def test_a_body_holds_so_many_maps_and_arrays_and_no_more(inner: object) -> None:
+    among = limits.MAX_CONTAINERS - 2  # beside the body and the array that holds them
+    assert isinstance(refused(packed(type="t", many=[inner] * among)), Unsupported)
+    refusal = refused(packed(type="t", many=[inner] * (among + 1)))
+    assert isinstance(refusal, TooLarge)
+    assert refusal.details == {"limit": limits.MAX_CONTAINERS, "path": "$"}
+
+
+def test_the_job_with_most_maps_and_arrays_fits() -> None:
+    inputs = [{"path": "/a", "args": []}] * limits.MAX_INPUTS
+    outputs = [{"path": "/b", "args": [], "inputs": inputs}] * limits.MAX_OUTPUTS
+    body = packed(type="submit", job={"inputs": inputs, "outputs": outputs})
+    assert not isinstance(codec.decode_any(body)[1], CommandRefused)
+
+
+def test_a_large_body_with_a_string_that_is_no_text_is_refused_as_a_whole() -> None:
+    body = packed(type="t", filler="x" * codec.BLAMED_BYTES, bad="Z").replace(b"Z", b"\xff")
+    assert refused(body).details["path"] == "$"
+    assert refused(packed(type="t", bad="Z").replace(b"Z", b"\xff")).details["path"] == "bad"
+
+
 def test_the_deepest_command_there_is_fits() -> None:
     inputs = [{"path": "/a", "args": ["-f", "lavfi"]}]
     command = codec.decode_command(submitted(outputs=[{**OUTPUT, "inputs": inputs}]))[1]
