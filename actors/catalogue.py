@@ -52,7 +52,7 @@ CATALOGUE: dict[str, Entry] = {
     "connections_refused": Entry(
         "warning", "limit", "most descriptors are in use: whoever comes is cut off until some left"
     ),
-    "reply_dropped": Entry("warning", "why count", "clients did not take so many replies since the last such line"),
+    "reply_dropped": Entry("warning", "count", "clients did not read so many replies since the last such line"),
     # the store
     "store_unavailable": Entry("error", "error", "a transaction could not be written, nothing of it was changed"),
     "store_reopened": Entry("warning", "last_seq", "after the disk had failed, all that was acknowledged is there"),

@@ -12,7 +12,7 @@ import fcntl
 import os
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ import zmq
 from bus import auth, codec, limits
 from bus.address import check_owner, endpoints, ipc_folder, is_ipv6, is_loopback
 from bus.anteroom import Anteroom, Refused
-from bus.backpressure import NOW, Replies
+from bus.backpressure import NOW, UNREAD, Replies
 from bus.door import LOOK_SECONDS, Door
 from bus.errors import BadAddress, CommandRefused, Invalid
 from bus.inbox import Inbox
@@ -112,7 +112,7 @@ class Hub:
         self._files: list[Path] = []
         self._anteroom = Anteroom(self._inboxes, turns or {})
         self._replies = Replies(REPLIES_BYTES, ALL_REPLIES_BYTES)
-        self._dropped: Counter[str] = Counter()  # replies not yet told of, by why
+        self._unread = 0  # replies that were dropped, and not yet told of
         self._tell_at = 0.0
         self._thread = threading.Thread(target=self._run, name="hub")
         try:
@@ -266,7 +266,7 @@ class Hub:
             if self._xpub in ready:
                 self._publisher.drain()
             self._refuse_all(self._anteroom.sweep())
-            if self._dropped and (time.monotonic() >= self._tell_at or not is_open):
+            if self._unread and (time.monotonic() >= self._tell_at or not is_open):
                 self._tell_dropped()
             if not is_open:
                 return
@@ -275,7 +275,7 @@ class Hub:
         """Milliseconds to wait for a message, None for as long as it takes."""
         if self._door.is_shut:
             return int(1000 * LOOK_SECONDS)
-        return int(1000 * DROPPED_SECONDS) if self._dropped else None
+        return int(1000 * DROPPED_SECONDS) if self._unread else None
 
     def _drain_actors(self, poller: zmq.Poller) -> bool:
         """Deliver what actors sent. False once the hub was asked to stop, and nothing more is under way."""
@@ -373,14 +373,13 @@ class Hub:
             self._traffic.replied(frames[0], frames[-1])
         dropped = self._replies.send(self._router, frames)
         if dropped is not None:
-            self._dropped[dropped] += 1
+            self._unread += dropped == UNREAD  # that a client goes before its answer comes is nobody's trouble
             if self._traffic is not None:
                 self._traffic.lost_replies[dropped] += 1
 
     def _tell_dropped(self) -> None:
-        for why, count in self._dropped.items():
-            self._notice("reply_dropped", {"why": why, "count": count})
-        self._dropped.clear()
+        self._notice("reply_dropped", {"count": self._unread})
+        self._unread = 0
         self._tell_at = time.monotonic() + DROPPED_SECONDS
 
 
