@@ -1,5 +1,6 @@
 """The folder of one FFmpeg run: what the child and its shim leave there outlives the daemon."""
 
+import codecs
 import ctypes
 import os
 from pathlib import Path
@@ -41,7 +42,10 @@ class Noted(msgspec.Struct, frozen=True):
 
 
 class LogText(NamedTuple):
-    """A piece of a log. `truncated`: there was more. `next_offset`: the byte after it."""
+    """A piece of a log. `truncated`: there was more. `next_offset`: the byte after it.
+
+    A character of which only the first bytes are there yet is left to whoever reads on.
+    """
 
     text: str
     truncated: bool
@@ -122,12 +126,14 @@ class Workspace:
 
     def stderr_tail(self, size: int = TAIL_BYTES) -> str:
         """The end of what FFmpeg said; empty where it said nothing."""
-        return _read(self.stderr, -size, size)
+        return _read(self.stderr, -size, size).decode(errors="replace")
 
     def stderr_text(self) -> str:
         """What is kept of what FFmpeg said, without a word about what is not."""
         text, truncated, _ = read_log(self.stderr)
-        return text if truncated is False else _read(self.stderr, 0, HEAD_BYTES) + "\n" + self.stderr_tail()
+        return (
+            f"{_read(self.stderr, 0, HEAD_BYTES).decode(errors='replace')}\n{self.stderr_tail()}" if truncated else text
+        )
 
     def bound(self) -> None:
         """Give back the disk that the middle of a long stderr takes, and all but the end of a long progress file."""
@@ -161,25 +167,33 @@ def read_log(path: Path) -> LogText:
     """What is kept of a log, with a line in place of what is not. Raises FileNotFoundError."""
     size = path.stat().st_size
     if size <= MAX_LOG_BYTES:
-        return LogText(_read(path, 0, size), truncated=False, next_offset=size)
-    left_out = size - HEAD_BYTES - TAIL_BYTES
-    text = f"{_read(path, 0, HEAD_BYTES)}\n[... {left_out} bytes left out ...]\n{_read(path, -TAIL_BYTES, TAIL_BYTES)}"
-    return LogText(text, truncated=True, next_offset=size)
+        return _piece(path, 0, size, truncated=False)
+    end = _piece(path, size - TAIL_BYTES, TAIL_BYTES, truncated=True)
+    left_out = f"\n[... {size - HEAD_BYTES - TAIL_BYTES} bytes left out ...]\n"
+    return end._replace(text=_read(path, 0, HEAD_BYTES).decode(errors="replace") + left_out + end.text)
 
 
 def read_log_from(path: Path, offset: int) -> LogText:
     """What a log has from `offset` on; where that is more than is kept, its end. Raises FileNotFoundError."""
     size = path.stat().st_size
     start = max(min(offset, size), size - TAIL_BYTES)
-    return LogText(_read(path, start, size - start), truncated=start > offset, next_offset=size)
+    return _piece(path, start, size - start, truncated=start > offset)
 
 
-def _read(path: Path, start: int, size: int) -> str:
-    """`size` bytes from `start` (from the end where it is negative) as text."""
+def _piece(path: Path, start: int, size: int, *, truncated: bool) -> LogText:
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    read = _read(path, start, size)
+    text = decoder.decode(read)
+    begun, _ = decoder.getstate()
+    return LogText(text, truncated, start + len(read) - len(begun))
+
+
+def _read(path: Path, start: int, size: int) -> bytes:
+    """`size` bytes from `start` (from the end where it is negative); none where there is no such file."""
     try:
         with path.open("rb") as file:
             end = file.seek(0, os.SEEK_END)
             file.seek(max(0, end + start) if start < 0 else start)
-            return file.read(size).decode(errors="replace")
+            return file.read(size)
     except FileNotFoundError:
-        return ""
+        return b""

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,7 @@ from actors.ffmpeg.workspace import (
     RECORD_BYTES,
     SLACK_BYTES,
     TAIL_BYTES,
+    LogText,
     Noted,
     Workspace,
     read_log,
@@ -176,6 +178,17 @@ def test_a_reader_follows_a_log_without_losing_or_repeating_a_byte(workspace: Wo
         heard += text
         assert truncated is False
     assert heard == b"".join(pieces).decode()
+
+
+@pytest.mark.parametrize("read", [read_log_from, lambda path, _: read_log(path)], ids=["offset", "whole"])
+def test_a_character_that_has_not_come_whole_is_left_for_the_next_look(
+    workspace: Workspace, read: Callable[[Path, int], LogText]
+) -> None:
+    said = "Übergang €".encode()
+    workspace.stderr.write_bytes(said[:-2])
+    assert read(workspace.stderr, 0) == ("Übergang ", False, len(said) - 3)
+    workspace.stderr.write_bytes(said)
+    assert read_log_from(workspace.stderr, len(said) - 3) == ("€", False, len(said))
 
 
 def test_a_reader_that_is_far_behind_is_told_so_and_gets_the_end(workspace: Workspace) -> None:
