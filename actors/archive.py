@@ -6,7 +6,7 @@ What the Queue has committed is there for the next read: SQLite's WAL shows each
 import itertools
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import merge
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from actors.ffmpeg.workspace import LogText, Workspace, read_log, read_log_from
 from actors.jobs.database import FILE_NAME, connect, damaged, is_damage
 from actors.jobs.model import Job, Live, view
 from actors.jobs.places import position
-from actors.jobs.sql import load_job, queries
+from actors.jobs.sql import Statements, load_job
 from actors.mail import LiveUpdate, StoreDamaged
 from bus import codec
 from bus import messages as m
@@ -42,7 +42,8 @@ class Archive(BusActor):
     def begin(self) -> None:
         """Open the store for reading; the Queue has made it by now."""
         self._connection = connect(self._data / FILE_NAME, read_only=True)
-        self._epoch = str(self._one("meta_get", "epoch"))
+        self._statements = Statements(self._connection)
+        self._epoch = str(self._statements.one("meta_get", "epoch"))
         self._handlers: dict[type[m.Command], Callable[[Any], Any]] = {
             m.Get: self._get,
             m.List: self._list,
@@ -93,15 +94,17 @@ class Archive(BusActor):
 
     def _get(self, command: m.Get) -> m.JobResult:
         job = self._find(command.job_id)
-        return m.JobResult(view(job, self._live.get(job.id), position(self._connection, job)))
+        return m.JobResult(view(job, self._live.get(job.id), position(self._statements, job)))
 
     def _session(self, command: m.Session) -> m.SessionResult:
-        rows = list(self._rows("session", command.session))
+        rows = list(self._statements.run("session", command.session))
         if not rows:
             raise NotFound(f"no job has the session {command.session!r}", {"path": "session"})
         counts = dict.fromkeys(sorted(m.STATUSES), 0) | {status: count for status, count, *_ in rows}
         total, active = sum(counts.values()), counts["queued"] + counts["processing"]
-        running = [load_job(self._connection, row) for row in self._rows("session_processing", command.session)]
+        running = [
+            load_job(self._statements, row) for row in self._statements.run("session_processing", command.session)
+        ]
         part = sum(view(job, self._live.get(job.id)).progress or 0.0 for job in running)
         starts, ends = ([row[at] for row in rows if row[at] is not None] for at in (3, 4))
         return m.SessionResult(
@@ -135,18 +138,19 @@ class Archive(BusActor):
         newest = command.order == "newest"
         after = self._cursor(command.cursor, HIGHEST_NUMBER if newest else 0)
         suffix, limit = command.order, command.limit + 1
+        rows: Iterable[tuple[Any, ...]]
         statuses = command.status
         if command.session is not None:
             wanted = json.dumps(m.STATUSES if statuses is None else statuses)
-            rows = self._rows(f"list_session_{suffix}", command.session, wanted, after, limit)
+            rows = self._statements.run(f"list_session_{suffix}", command.session, wanted, after, limit)
         elif statuses is None:
-            rows = self._rows(f"list_{suffix}", after, limit)
+            rows = self._statements.run(f"list_{suffix}", after, limit)
         else:
             # Each status is a range of one index; the few ranges that were asked for are merged.
-            ranges = [self._rows(f"list_status_{suffix}", status, after, limit) for status in set(statuses)]
+            ranges = [self._statements.run(f"list_status_{suffix}", status, after, limit) for status in set(statuses)]
             rows = merge(*ranges, key=lambda row: row[0], reverse=newest)
         for row in rows:
-            yield load_job(self._connection, row), None, str(row[0])
+            yield load_job(self._statements, row), None, str(row[0])
 
     def _by_queue(self, command: m.List) -> Iterator[tuple[Job, int | None, str]]:
         """Queued jobs as they will run. A cursor is the priority and the rank of the last."""
@@ -155,21 +159,21 @@ class Archive(BusActor):
         priority, rank = self._queue_cursor(command.cursor)
         limit, session = command.limit + 1, command.session
         rows = itertools.chain(
-            self._rows("list_queue_same_priority", priority, rank, session, limit),
-            self._rows("list_queue_lower_priority", priority, session, limit),
+            self._statements.run("list_queue_same_priority", priority, rank, session, limit),
+            self._statements.run("list_queue_lower_priority", priority, session, limit),
         )
         place: int | None = None
         for row in rows:
-            job = load_job(self._connection, row)
+            job = load_job(self._statements, row)
             # Within one page without a filter the places follow each other; only the first is counted.
-            place = place + 1 if place is not None and session is None else position(self._connection, job)
+            place = place + 1 if place is not None and session is None else position(self._statements, job)
             yield job, place, f"{job.priority}:{job.rank}"
 
     def _by_prefix(self, command: m.List) -> Iterator[tuple[Job, int | None, str]]:
         """By id; a cursor is the last id."""
         prefix = command.prefix or ""
         wanted = json.dumps(m.STATUSES if command.status is None else command.status)
-        rows = self._rows(
+        rows = self._statements.run(
             "list_prefix",
             command.cursor or "",
             prefix,
@@ -179,7 +183,7 @@ class Archive(BusActor):
             command.limit + 1,
         )
         for row in rows:
-            yield load_job(self._connection, row), None, str(row[1])
+            yield load_job(self._statements, row), None, str(row[1])
 
     @staticmethod
     def _cursor(text: str | None, default: int) -> int:
@@ -199,19 +203,19 @@ class Archive(BusActor):
         return signs[0] * numbers[0], signs[1] * numbers[1]
 
     def _find(self, job_id: str) -> Job:
-        row = self._connection.execute(queries()["job_by_id"], (job_id,)).fetchone()
+        row = self._statements.run("job_by_id", job_id).fetchone()
         if row is None:
             raise NotFound(f"there is no job {job_id}", {"job_id": job_id})
-        return load_job(self._connection, row)
+        return load_job(self._statements, row)
 
     # ------------------------------------------------------------ events and audit
 
     def _events(self, command: m.Events) -> m.EventsResult:
-        oldest, last = self._connection.execute(queries()["seq_bounds"]).fetchone()
+        oldest, last = self._statements.run("seq_bounds").fetchone()
         if command.job_id is None:
-            rows = self._rows("events_after", command.since, command.limit)
+            rows = self._statements.run("events_after", command.since, command.limit)
         else:
-            rows = self._rows("events_of_job_after", command.job_id, command.since, command.limit)
+            rows = self._statements.run("events_of_job_after", command.job_id, command.since, command.limit)
         events: list[m.Event] = []
         size = 0
         for (body,) in rows:
@@ -222,7 +226,7 @@ class Archive(BusActor):
         return m.EventsResult(events, last, oldest, self._epoch)
 
     def _audit(self, command: m.Audit) -> m.AuditResult:
-        rows = self._rows("audit_after", command.since, command.limit)
+        rows = self._statements.run("audit_after", command.since, command.limit)
         entries = [
             m.AuditEntry(
                 seq=seq,
@@ -236,7 +240,7 @@ class Archive(BusActor):
             )
             for seq, at, by, kind, job_id, command_id, outcome, message in rows
         ]
-        return m.AuditResult(entries, int(self._one("audit_last")))
+        return m.AuditResult(entries, int(self._statements.one("audit_last")))
 
     # ------------------------------------------------------------ FFmpeg's words
 
@@ -247,9 +251,7 @@ class Archive(BusActor):
                 f"job {job.id} has no output {command.output}; it has {len(job.outputs)}, numbered from 0",
                 {"path": "output"},
             )
-        found = self._connection.execute(
-            queries()["attempt_latest"], (job.number, command.attempt, command.output)
-        ).fetchone()
+        found = self._statements.run("attempt_latest", job.number, command.attempt, command.output).fetchone()
         if found is None:
             raise NotFound(f"job {job.id} has no such run of FFmpeg (yet)", {"job_id": job.id})
         file = Workspace.of(self._work, job.id, *found).stderr
@@ -262,12 +264,3 @@ class Archive(BusActor):
         lines = text.text.splitlines(keepends=True)
         kept = "".join(lines[-command.tail :])
         return m.LogResult(kept, text.truncated or len(lines) > command.tail, text.next_offset)
-
-    # ------------------------------------------------------------ within
-
-    def _rows(self, name: str, *values: Any) -> Iterator[Any]:
-        return self._connection.execute(queries()[name], values)
-
-    def _one(self, name: str, *values: Any) -> Any:
-        row = self._connection.execute(queries()[name], values).fetchone()
-        return None if row is None else row[0]

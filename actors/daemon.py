@@ -163,7 +163,7 @@ class Daemon:
         if (wrong := self._formats.wrong()) is not None:
             raise CannotStart(wrong)
         store = open_store(data, CHECK_SECONDS)  # one that cannot be used is told of here
-        history = Place(store.meta("epoch") or "", store.last_seq())
+        history = Place(store.meta("epoch") or "", store.records.last_seq())
         store.close()
         guard = Guard(config.roles, config.default_role)
         self._metrics = measured(config.metrics.port)

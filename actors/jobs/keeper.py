@@ -94,7 +94,7 @@ class Keeper:
         self.store.close()
         self.store = self._timed(fresh)
         with self.store.reading():
-            if self.store.last_seq() < self.ledger.committed_seq:
+            if self.store.records.last_seq() < self.ledger.committed_seq:
                 raise damaged(self.store.path, f"event {self.ledger.committed_seq} was acknowledged and is gone")
             self.ledger.reload(self.store)
         self._must_reopen = False

@@ -104,10 +104,10 @@ class Ledger:
         """Forget what a failed transaction had changed."""
         if self.tally is not None:
             self.tally.rollback()
-        self.seq = store.last_seq()
+        self.seq = store.records.last_seq()
         self.number = store.last_number()
         self.statuses = Counter(store.counts())
-        self.queued_at = Counter(store.queued_by_priority())
+        self.queued_at = Counter(store.places.by_priority())
         self.running: dict[str, str] = {}
         self.used: Counter[str] = Counter()
         self.to_go_on: dict[str, int] = {}

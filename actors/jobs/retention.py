@@ -37,9 +37,9 @@ def sweep(turn: Turn, policy: Policy) -> None:
         changes.expire(turn, job_id, keep_files=policy.keep_files, why="ttl")
     if policy.max_bytes is not None and not policy.keep_files:
         _evict(turn, policy.max_bytes)
-    store.prune_blocks()
-    store.prune_commands(timestamp(-REMEMBER_SECONDS))
-    store.prune_history(timestamp(-policy.events_days * DAY_SECONDS))
+    store.places.prune()
+    store.records.prune_commands(timestamp(-REMEMBER_SECONDS))
+    store.records.prune_history(timestamp(-policy.events_days * DAY_SECONDS))
 
 
 def _evict(turn: Turn, max_bytes: int) -> None:

@@ -1,9 +1,11 @@
-"""The named statements of queries.sql, the numbered migrations, and rows turned into jobs."""
+"""The named statements of queries.sql on a connection, the numbered migrations, and rows turned into jobs."""
 
 import re
 import sqlite3
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import resources
+from itertools import chain
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,6 +18,10 @@ NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 encode_json = msgspec.json.encode
 
 T = TypeVar("T")
+
+AT_ONCE = (128, 32, 8, 1)
+"""Rows that one statement inserts, or keys that one looks up: there are so many of each. A statement gives up the
+interpreter's lock, and may have to wait for it; of small ones that costs more than their work."""
 
 
 @cache
@@ -49,7 +55,43 @@ def migrations() -> list[str]:
     return [folder.joinpath(name).read_text() for name in found]
 
 
-def load_job(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Job:
+class Statements:
+    """The named statements on one connection; used by the thread that has opened it."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._queries = queries()
+
+    def run(self, name: str, *values: Any) -> sqlite3.Cursor:
+        """Execute one."""
+        return self._connection.execute(self._queries[name], values)
+
+    def one(self, name: str, *values: Any) -> Any:
+        """The first value of the first row, None where there is none."""
+        row = self.run(name, *values).fetchone()
+        return None if row is None else row[0]
+
+    def insert(self, name: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert rows, in as few statements as can be."""
+        for some in _pieces(rows):
+            self._connection.execute(inserts(name, len(some)), tuple(chain.from_iterable(some)))
+
+    def look_up(self, name: str, keys: Sequence[str], *first: str) -> Iterator[tuple[Any, ...]]:
+        """The rows of a statement with `IN (?)`, for any number of keys."""
+        for some in _pieces(keys):
+            yield from self._connection.execute(looks_up(name, len(some)), (*first, *some)).fetchall()
+
+
+def _pieces(things: Sequence[T]) -> Iterator[Sequence[T]]:
+    """All of them in their order, as many at once as a statement takes."""
+    at = 0
+    for count in AT_ONCE:
+        while at + count <= len(things):
+            yield things[at : at + count]
+            at += count
+
+
+def load_job(statements: Statements, row: tuple[Any, ...]) -> Job:
     """A row of `jobs` and its rows of `outputs`."""
     (number, job_id, seq, status, phase, priority, rank, name, session, spec, submitted_by, created_at, started_at,
      finished_at, cancelled_at, expires_at, attempts, attempts_base, runs, cancel, error, deleting,
@@ -64,7 +106,7 @@ def load_job(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Job:
         error=decode_optional(error, m.ErrorView),
         deleting=decode_optional(deleting, Deleting),
         paused=decode_optional(paused, Pause),
-        outputs=[_output(row) for row in connection.execute(queries()["outputs_of"], (number,))],
+        outputs=[_output(row) for row in statements.run("outputs_of", number)],
     )  # fmt: skip
 
 

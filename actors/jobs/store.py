@@ -2,27 +2,18 @@
 
 import sqlite3
 import uuid
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any
 
 from actors.jobs.database import FILE_NAME, StoreUnusable, check, commit, connect, damaged, is_damage, unavailable
 from actors.jobs.model import Job, Output
-from actors.jobs.places import block_of, position
-from actors.jobs.records import AuditRow, CommandRecord, CommandRow, EventRow
-from actors.jobs.sql import encode_optional, inserts, job_row, load_job, looks_up, migrations, output_row, queries
+from actors.jobs.places import Places
+from actors.jobs.records import Records
+from actors.jobs.sql import Statements, encode_optional, job_row, load_job, migrations, output_row, queries
 from actors.jobs.states import is_active
-from bus.codec import decode_event
 from bus.histogram import Histogram
-
-T = TypeVar("T")
-
-AT_ONCE = (128, 32, 8, 1)
-"""Rows that one statement inserts, or keys that one looks up: there are so many of each. A statement gives up the
-interpreter's lock, and may have to wait for it; of small ones that costs more than their work."""
 
 CACHE_KIB = 16 * 1024
 """Memory for pages of the file. A turn of MAX_BATCH submits changes 3 MB of them: with SQLite's own 2 MB it wrote some
@@ -32,12 +23,11 @@ LOG_PAGES = 4000
 """Pages in SQLite's log (16 MB) before they are brought into the file, which one commit has to wait for: some 10 ms, on
 a busy machine 50. A page that is changed again and again is brought there once."""
 
-PRUNE_BATCH = 1000
-"""Old commands removed in one transaction: some milliseconds' work."""
-
 
 class Store:
     """Opened, used and closed by one thread. Every method that writes belongs within a `transaction`.
+
+    Its own methods are about jobs; `places` are those in the queue, `records` what is written down beside jobs.
 
     Args:
         folder: where the file is, or is made.
@@ -65,10 +55,11 @@ class Store:
             except sqlite3.DatabaseError as error:
                 raise damaged(self.path, error) from error
             on_failure.pop_all()
-        self._queries = queries()
-        self._added: list[Job] = []
-        self._takers: dict[str, str | None] = {}  # what this transaction knows of targets
-        self._moved: Counter[tuple[int, int]] = Counter()  # queued jobs that came and went in it, by priority and block
+        self._statements = Statements(self._connection)
+        self.places = Places(self._statements)
+        self.records = Records(self._statements)
+        self._added: list[Job] = []  # by this transaction, and not yet written
+        self._takers: dict[str, str | None] = {}  # what it knows of targets
 
     def _migrate(self) -> None:
         execute = self._connection.execute
@@ -109,7 +100,8 @@ class Store:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             yield
-            self._write_moved()
+            self._write_added()
+            self.places.write()
             commit(self._connection, self.commits)
         except sqlite3.OperationalError as error:
             raise unavailable(self.path, error) from error
@@ -118,7 +110,7 @@ class Store:
                 raise  # a defect of ours, not of the file
             raise damaged(self.path, error) from error
         finally:
-            self._added, self._takers, self._moved = [], {}, Counter()
+            self._forget()
             if self._connection.in_transaction:
                 with suppress(sqlite3.OperationalError):  # a failing disk; SQLite rolls back when it is next opened
                     self._connection.execute("ROLLBACK")
@@ -131,7 +123,7 @@ class Store:
                 self._connection.execute("BEGIN IMMEDIATE")
                 yield
             finally:
-                self._added, self._takers, self._moved = [], {}, Counter()
+                self._forget()
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
 
@@ -147,24 +139,18 @@ class Store:
                 raise
             raise damaged(self.path, error) from error
 
+    def _forget(self) -> None:
+        """The transaction is over."""
+        self._added, self._takers = [], {}
+        self.places.forget()
+
     def _execute(self, name: str, *values: Any) -> sqlite3.Cursor:
         self._write_added()  # whatever is asked or changed comes after what was added
-        return self._connection.execute(self._queries[name], values)
-
-    def _insert(self, name: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Insert rows in few statements."""
-        for some in _pieces(rows):
-            self._connection.execute(inserts(name, len(some)), tuple(chain.from_iterable(some)))
-
-    def _look_up(self, name: str, keys: Sequence[str], *first: str) -> Iterator[tuple[Any, ...]]:
-        """The rows of a statement with `IN (?)`, for any number of keys."""
-        self._write_added()
-        for some in _pieces(keys):
-            yield from self._connection.execute(looks_up(name, len(some)), (*first, *some)).fetchall()
+        return self._statements.run(name, *values)
 
     def _one(self, name: str, *values: Any) -> Any:
-        row = self._execute(name, *values).fetchone()
-        return None if row is None else row[0]
+        self._write_added()
+        return self._statements.one(name, *values)
 
     # ------------------------------------------------------------ meta
 
@@ -189,8 +175,9 @@ class Store:
         if not self._added:
             return
         jobs, self._added = self._added, []
-        self._insert("job_insert", [job_row(job) for job in jobs])
-        self._insert("output_insert", [output_row(job, output) for job in jobs for output in job.outputs])
+        outputs = [output_row(job, output) for job in jobs for output in job.outputs]
+        self._statements.insert("job_insert", [job_row(job) for job in jobs])
+        self._statements.insert("output_insert", outputs)
 
     def save(self, job: Job, *outputs: Output) -> None:
         """What has changed of a job, and of those of its outputs that have."""
@@ -216,7 +203,7 @@ class Store:
     def job(self, job_id: str) -> Job | None:
         """The job of that id."""
         row = self._execute("job_by_id", job_id).fetchone()
-        return None if row is None else load_job(self._connection, row)
+        return None if row is None else load_job(self._statements, row)
 
     def processing(self) -> list[Job]:
         """The jobs that run, or ran when the daemon ended."""
@@ -242,7 +229,7 @@ class Store:
     def next_ready(self, shape: str) -> Job | None:
         """The job of that shape that is to start next: the first in the queue that waits for nothing but slots."""
         row = self._execute("next_ready", shape).fetchone()
-        return None if row is None else load_job(self._connection, row)
+        return None if row is None else load_job(self._statements, row)
 
     def oldest_queued(self) -> str | None:
         """When the first submitted of the queued jobs was, None where none is queued."""
@@ -263,36 +250,21 @@ class Store:
 
     def _jobs(self, name: str) -> list[Job]:
         rows = self._execute(name).fetchall()
-        return [load_job(self._connection, row) for row in rows]
+        return [load_job(self._statements, row) for row in rows]
 
     def front(self) -> tuple[int, int] | None:
         """Priority and rank of the job that is to start next."""
         row: tuple[int, int] | None = self._execute("front_of_queue").fetchone()
         return row
 
-    def count_queued(self, job: Job, change: Literal[1, -1]) -> None:
-        """A job has come to its place in the queue, or is about to leave it."""
-        self._moved[job.priority, block_of(job.rank)] += change
-
-    def _write_moved(self) -> None:
-        self._write_added()
-        moved, self._moved = self._moved, Counter()
-        for (priority, block), change in moved.items():
-            if change:
-                self._connection.execute(self._queries["block_change"], (priority, block, change))
-
     def position(self, job: Job) -> int | None:
-        """The 1-based place of a queued job, see `position`."""
-        self._write_moved()
-        return position(self._connection, job)
+        """The 1-based place of a queued job, None where it is not queued."""
+        self._write_added()
+        return self.places.of(job)
 
     def counts(self) -> dict[str, int]:
         """How many jobs there are of each status that occurs."""
         return dict(self._execute("counts").fetchall())
-
-    def queued_by_priority(self) -> dict[int, int]:
-        """How many jobs are queued at each priority that occurs."""
-        return dict(self._execute("queued_by_priority").fetchall())
 
     def recent_runs(self, limit: int) -> list[tuple[float, int]]:
         """Of the newest completed jobs: the seconds from their last start to their end, and how many outputs."""
@@ -311,7 +283,8 @@ class Store:
 
     def find_takers(self, targets: Sequence[str]) -> None:
         """Find out for all of these, at once, what `taken_by` will be asked in this transaction."""
-        self._takers = dict.fromkeys(targets) | dict(self._look_up("targets_find", targets))
+        self._write_added()
+        self._takers = dict.fromkeys(targets) | dict(self._statements.look_up("targets_find", targets))
 
     # ------------------------------------------------------------ attempts
 
@@ -323,55 +296,7 @@ class Store:
         """An FFmpeg run ended."""
         self._execute("attempt_end", at, outcome, exit_status, job.number, job.runs, index)
 
-    # ------------------------------------------------------------ events, commands, audit
-
-    def last_seq(self) -> int:
-        """The seq of the last durable event."""
-        return int(self._execute("seq_bounds").fetchone()[1])
-
-    def events_of(self, job_id: str) -> list[bytes]:
-        """The durable events of a job, as published."""
-        return [body for (body,) in self._execute("events_of_job_after", job_id, 0, -1)]
-
-    def commands(self, asked_by: str, ids: Sequence[str]) -> dict[str, CommandRecord]:
-        """Those of these commands that this identity sent before, by their ids."""
-        return {
-            command_id: CommandRecord(digest, job_id, bool(held), reply)
-            for command_id, digest, job_id, held, reply in self._look_up("commands_find", ids, asked_by)
-        }
-
-    def answer(self, asked_by: str, command_id: str, reply: bytes) -> None:
-        """The reply that a held command got in the end."""
-        self._execute("command_answered", reply, asked_by, command_id)
-
-    def write(self, events: list[EventRow], commands: list[CommandRow], audit: list[AuditRow]) -> None:
-        """What a turn has to record, in as few statements as can be."""
-        for name, rows in (("event_insert", events), ("command_insert", commands), ("audit_insert", audit)):
-            self._insert(name, rows)
-
-    def prune_blocks(self) -> None:
-        """Forget the blocks of the queue that nobody is in any more."""
-        self._execute("blocks_prune")
-
-    def prune_commands(self, before: str) -> int:
-        """Forget some of the commands older than `before`; how many."""
-        return self._execute("commands_prune", before, PRUNE_BATCH).rowcount
-
-    def prune_history(self, before: str) -> None:
-        """Forget some of the events and audit entries older than `before`, always the oldest and never the last.
-
-        So what is left has no gap, and no number is ever given again.
-        """
-        limit = 1
-        while True:
-            rows = self._execute("events_oldest", limit).fetchall()
-            old = [seq for seq, body in rows if decode_event(body).at < before]
-            if limit == PRUNE_BATCH or not old:
-                break
-            limit = PRUNE_BATCH  # there is something to prune: take a whole batch
-        if old:
-            self._execute("events_prune", old[-1])
-        self._execute("audit_prune", before, PRUNE_BATCH)
+    # ------------------------------------------------------------ what is over
 
     def kept_bytes(self) -> int:
         """What the files of finished jobs take that are to go with them. Reads every kept output: some µs each."""
@@ -384,12 +309,3 @@ class Store:
     def unknown(self, ids: list[str]) -> list[str]:
         """Those of `ids` that are no job's."""
         return [job_id for job_id in ids if self._one("job_ids", job_id) is None]
-
-
-def _pieces(things: Sequence[T]) -> Iterator[Sequence[T]]:
-    """All of them in their order, as many at once as a statement takes."""
-    at = 0
-    for count in AT_ONCE:
-        while at + count <= len(things):
-            yield things[at : at + count]
-            at += count

@@ -110,7 +110,7 @@ class Turn:
         """Add a job as it stands to what is known of all, or take it away before it is changed."""
         self.ledger.count(job, change)
         if job.status == "queued":
-            self.store.count_queued(job, change)
+            self.store.places.count(job, change)
 
     def change(self, job: Job, **fields: Any) -> None:
         """Set what decides on the job's slots or its place: its phase, its pause, its priority and rank."""
@@ -147,7 +147,7 @@ class Turn:
 
     def history(self, job: Job) -> list[m.Event]:
         """Every event of a job, this turn's included."""
-        bodies = self.store.events_of(job.id) + [event.body for event in self._events if event.job_id == job.id]
+        bodies = self.store.records.events_of(job.id) + [event.body for event in self._events if event.job_id == job.id]
         return [codec.decode_event(body) for body in bodies]
 
     def ephemeral(self, kind: str, data: dict[str, Any], job: Job | None = None) -> None:
@@ -219,7 +219,7 @@ class Turn:
                 targets += [output.target for output in request.prepared.outputs]
         self.store.find_takers(targets)
         for by, ids in asked.items():
-            for command_id, record in self.store.commands(by, ids).items():
+            for command_id, record in self.store.records.commands(by, ids).items():
                 self.known[by, command_id] = record
 
     def remember(self, row: CommandRow) -> None:
@@ -234,7 +234,7 @@ class Turn:
                 return
             self.commands[asked_by, command_id] = row._replace(held=0, reply=reply)
             return
-        self.store.answer(asked_by, command_id, reply)
+        self.store.records.answer(asked_by, command_id, reply)
         known = self.known.get((asked_by, command_id))
         if known is not None and known.held:
             self.known[asked_by, command_id] = known._replace(held=False, reply=reply)
@@ -250,4 +250,4 @@ class Turn:
 
     def write(self) -> None:
         """Hand what was collected to the store, within its transaction."""
-        self.store.write(self._events, list(self.commands.values()), self._audit)
+        self.store.records.write(self._events, list(self.commands.values()), self._audit)

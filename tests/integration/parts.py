@@ -55,7 +55,7 @@ def keep(store: Store, job: Job) -> None:
     store.add(job)
     store.save(job, *job.outputs)
     if job.status == "queued":
-        store.count_queued(job, 1)
+        store.places.count(job, 1)
 
 
 class Letterbox:

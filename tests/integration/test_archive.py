@@ -184,7 +184,7 @@ def test_the_pages_of_events_are_all_events_after_a_seq(
     client: Client, store: Store, limit: int, job_id: str | None
 ) -> None:
     with store.transaction():
-        store.write([event(seq, "ab"[seq % 2]) for seq in range(5, 36)], [], [])
+        store.records.write([event(seq, "ab"[seq % 2]) for seq in range(5, 36)], [], [])
     expected_seqs = [seq for seq in range(5, 36) if job_id in (None, "ab"[seq % 2])]
     for since in (0, 4, 5, 20, 35, 2**63 - 1):
         found: list[int | None] = []
@@ -204,7 +204,9 @@ def test_without_events_there_is_no_oldest(client: Client) -> None:
 
 def test_the_pages_of_the_audit_are_the_whole_audit(client: Client, store: Store) -> None:
     with store.transaction():
-        store.write([], [], [AuditRow(timestamp(), "ada", "submit", None, str(n), "ok", None) for n in range(20)])
+        store.records.write(
+            [], [], [AuditRow(timestamp(), "ada", "submit", None, str(n), "ok", None) for n in range(20)]
+        )
     found: list[str] = []
     at = 0
     while entries := client.audit(at, limit=7).entries:

@@ -31,7 +31,7 @@ def test_a_store_that_kept_what_was_acknowledged_is_opened_anew(keeper: Keeper) 
     before = keeper.store
     keeper.ready()
     assert keeper.store is not before
-    assert keeper.store.last_seq() == keeper.ledger.seq == 1
+    assert keeper.store.records.last_seq() == keeper.ledger.seq == 1
 
 
 def test_a_store_that_lost_what_was_acknowledged_is_not_used_on(keeper: Keeper, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from actors import job_queue
 from actors.jobs import database
 from actors.jobs.database import FILE_NAME
-from actors.jobs.store import AT_ONCE
+from actors.jobs.sql import AT_ONCE
 from actors.mail import (
     ActorRestarted,
     OutputCompleted,

@@ -177,7 +177,7 @@ class QueueOrder(RuleBasedStateMachine):
     @rule(priority=priorities)
     def die_in_the_middle_of_a_turn(self, priority: int) -> None:
         """What a turn had written when its Queue died is not there for the next: no job, no event, no count."""
-        before = (self.store.last_seq(), self.store.last_number(), self.store.counts())
+        before = (self.store.records.last_seq(), self.store.last_number(), self.store.counts())
 
         def dies(turn: Turn) -> None:
             command = self.command(len(self.numbers) + 1, priority)
@@ -188,7 +188,7 @@ class QueueOrder(RuleBasedStateMachine):
         with suppress(Death):
             self.turn(dies)
         self.open_anew()
-        assert (self.store.last_seq(), self.store.last_number(), self.store.counts()) == before
+        assert (self.store.records.last_seq(), self.store.last_number(), self.store.counts()) == before
 
     def open_anew(self) -> None:
         """Be the Queue that comes after."""
@@ -222,8 +222,8 @@ class QueueOrder(RuleBasedStateMachine):
     @invariant()
     def the_ledger_counts_what_the_store_holds(self) -> None:
         assert +self.ledger.statuses == {status: count for status, count in self.store.counts().items() if count}
-        assert +self.ledger.queued_at == self.store.queued_by_priority()
-        assert self.ledger.seq == self.store.last_seq()
+        assert +self.ledger.queued_at == self.store.places.by_priority()
+        assert self.ledger.seq == self.store.records.last_seq()
 
 
 QueueOrder.TestCase.settings = settings(deadline=None, max_examples=250, stateful_step_count=20)

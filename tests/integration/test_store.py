@@ -73,7 +73,7 @@ def locked(folder: Path) -> Iterator[None]:
 def test_an_empty_folder_gets_the_newest_schema_and_an_epoch(tmp_path: Path, store: Store) -> None:
     assert look(tmp_path, "PRAGMA user_version") == [(len(migrations()),)]
     assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", store.meta("epoch") or "")
-    assert (store.last_seq(), store.last_number(), store.counts()) == (0, 0, {})
+    assert (store.records.last_seq(), store.last_number(), store.counts()) == (0, 0, {})
 
 
 def test_a_store_that_is_opened_again_has_its_history(tmp_path: Path) -> None:
@@ -192,13 +192,13 @@ def test_a_transaction_that_raises_leaves_nothing(tmp_path: Path, store: Store, 
         with store.transaction():
             store.add(a_job(1))
             store.set_meta("draining", "1")
-            store.write([EventRow(1, None, b"")], [CommandRow("ada", "c", b"", "", None, 0, b"")], [])
+            store.records.write([EventRow(1, None, b"")], [CommandRow("ada", "c", b"", "", None, 0, b"")], [])
             raise error
 
     with pytest.raises(error):
         fail()
     assert look(tmp_path, "SELECT count(*) FROM jobs UNION ALL SELECT count(*) FROM events") == [(0,), (0,)]
-    assert (store.meta("draining"), store.last_seq(), store.commands("ada", ["c"])) == (None, 0, {})
+    assert (store.meta("draining"), store.records.last_seq(), store.records.commands("ada", ["c"])) == (None, 0, {})
     added(store, a_job(1))
     assert store.last_number() == 1
 
@@ -254,7 +254,9 @@ def test_a_job_that_is_removed_takes_its_outputs_and_attempts_with_it_and_leaves
     added(store, job)
     with store.transaction():
         store.start_attempt(job, 0, timestamp())
-        store.write([EventRow(1, job.id, b"e")], [], [AuditRow(timestamp(), "ada", "submit", job.id, "c", "ok", None)])
+        store.records.write(
+            [EventRow(1, job.id, b"e")], [], [AuditRow(timestamp(), "ada", "submit", job.id, "c", "ok", None)]
+        )
         store.remove(job)
     for table, left in (("jobs", 0), ("outputs", 0), ("attempts", 0), ("events", 1), ("audit", 1)):
         assert look(tmp_path, f"SELECT count(*) FROM {table}") == [(left,)]
@@ -268,7 +270,7 @@ def test_the_queue_is_by_priority_then_by_rank(store: Store) -> None:
     assert [store.position(job) for job in jobs] == [3, 2, 1, 4]
     assert store.next_ready("cpu=1") == jobs[2]
     assert store.front() == (5, -1)
-    assert store.queued_by_priority() == {0: 1, 5: 2, -5: 1}
+    assert store.places.by_priority() == {0: 1, 5: 2, -5: 1}
 
 
 def test_places_are_right_however_ranks_lie_in_blocks(store: Store) -> None:
@@ -282,13 +284,13 @@ def test_places_are_right_however_ranks_lie_in_blocks(store: Store) -> None:
     assert [store.position(job) for job in jobs] == [*range(1, len(jobs) + 1)]
     with store.transaction():
         for job in jobs[::3]:
-            store.count_queued(job, -1)
+            store.places.count(job, -1)
             job.status = "processing"
             store.save(job)
     left = [job for job in jobs if job.status == "queued"]
     assert [store.position(job) for job in left] == [*range(1, len(left) + 1)]
     with store.transaction():
-        store.prune_blocks()
+        store.places.prune()
     assert [store.position(job) for job in left] == [*range(1, len(left) + 1)]
 
 
@@ -308,11 +310,11 @@ def test_old_commands_are_forgotten_but_for_those_whose_reply_is_held(store: Sto
     with store.transaction():
         old, new = "2020-01-01T00:00:00.000000Z", timestamp()
         rows = [("old", old, 0), ("held", old, 1), ("new", new, 0)]
-        store.write([], [CommandRow("ada", name, b"d", at, None, held, b"r") for name, at, held in rows], [])
-        assert store.prune_commands("2021-01-01T00:00:00.000000Z") == 1
+        store.records.write([], [CommandRow("ada", name, b"d", at, None, held, b"r") for name, at, held in rows], [])
+        assert store.records.prune_commands("2021-01-01T00:00:00.000000Z") == 1
     names = [name for name, _, _ in rows]
-    assert list(store.commands("ada", names)) == names[1:]
-    assert store.commands("bob", ["new"]) == {}
+    assert list(store.records.commands("ada", names)) == names[1:]
+    assert store.records.commands("bob", ["new"]) == {}
 
 
 # ---------------------------------------------------------------- indexes

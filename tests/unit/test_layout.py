@@ -18,7 +18,6 @@ ROOMS = {
     "zmq": ["bus/*.py"],
     "msgpack": ["bus/codec.py"],
     "sqlite3": [
-        "actors/jobs/places.py",
         "actors/jobs/database.py",
         "actors/jobs/store.py",
         "actors/jobs/sql.py",
