@@ -11,16 +11,16 @@ from typing import Any, NamedTuple
 
 from actors import logs
 from actors.base import ARCHIVE, JANITOR, QUEUE, SUPERVISOR, WATCHDOG, WORK_FOLDER, BusActor
-from actors.jobs import changes, dispatch, dry_run, outcomes, pauses, reads, retention, waits, why
+from actors.jobs import changes, dispatch, dry_run, outcomes, pauses, reads, retention, shutdown, waits, why
 from actors.jobs.database import StoreError, StoreFailing, StoreFull, StoreUnavailable, StoreUnusable
-from actors.jobs.desk import ENDING, Desk, Held
+from actors.jobs.desk import Desk, Held
 from actors.jobs.keeper import Keeper
 from actors.jobs.ledger import Ledger, Settings
 from actors.jobs.reads import About
 from actors.jobs.retention import Policy
 from actors.jobs.states import is_ended
 from actors.jobs.store import Store
-from actors.jobs.turn import Cause, Turn
+from actors.jobs.turn import Turn
 from actors.mail import (
     ActorRestarted,
     Alive,
@@ -272,16 +272,14 @@ class Queue(BusActor):
     def _dispatch(self, turn: Turn) -> None:
         """Start what there are slots for."""
         ledger = self._ledger
-        if self._keeper.is_full or ledger.stopping in ENDING:
+        if self._keeper.is_full or ledger.stopping in shutdown.ENDING:
             return
         pauses.go_on_where_there_are_slots(turn)
         if not (ledger.draining or ledger.stopping):
             dispatch.fill(turn, self._work)
 
     def _is_done(self) -> bool:
-        ledger = self._ledger
-        over = not ledger.running or ledger.stopping == "leave" or ledger.is_overdue
-        return ledger.stopping is not None and over and not self._done
+        return shutdown.is_over(self._ledger) and not self._done
 
     # ------------------------------------------------------------ messages
 
@@ -312,14 +310,11 @@ class Queue(BusActor):
             case WorkFolders():
                 outcomes.janitor_begins(turn, message)
             case StopBegun():
-                changes.go_on_stopping(turn, message.mode)
+                shutdown.go_on(turn, message.mode)
             case ActorRestarted():
                 outcomes.actor_restarted(turn, message)
             case BeginStop():
-                if self._ledger.stopping == "stop":
-                    changes.stop_all(turn, hurry=True)
-                elif self._ledger.stopping != "leave":
-                    changes.begin_stop(turn, "stop", Cause(by=message.by), message.signal)
+                shutdown.signalled(turn, message)
             case _:
                 raise TypeError(f"unexpected message {message!r}")
 
@@ -330,9 +325,8 @@ class Queue(BusActor):
         elif name == waits.DUE and rest:
             job_id, _, run = rest.partition(":")
             waits.over(turn, job_id, int(run))
-        elif name == changes.OVERDUE and self._ledger.running:
-            turn.log("stop_overdue", jobs=sorted(self._ledger.running))
-            self._ledger.is_overdue = True
+        elif name == shutdown.OVERDUE:
+            shutdown.overdue(turn)
 
     def _beat(self) -> None:
         """The heartbeat: no turn, for it goes on where the store cannot be written."""

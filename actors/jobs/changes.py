@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from actors import logs
-from actors.base import JANITOR, SUPERVISOR, render_address
+from actors.base import JANITOR, render_address
 from actors.jobs import admit
 from actors.jobs.admit import Admitted
 from actors.jobs.ledger import DRAINING, FRONT_RANK, SLOTS, Ledger
@@ -16,9 +16,9 @@ from actors.jobs.model import CancelWish, Deleting, Job
 from actors.jobs.slots import shape_of, with_setting
 from actors.jobs.states import CANCEL, RETRY, can_retry, describe, is_active
 from actors.jobs.turn import NOBODY, Cause, Turn
-from actors.mail import RemoveFiles, StopBegun, StopRender
+from actors.mail import RemoveFiles, StopRender
 from bus import messages as m
-from bus.errors import Busy, Conflict, Invalid, NotFound
+from bus.errors import Conflict, Invalid, NotFound
 from bus.limits import MAX_PRIORITY, MIN_PRIORITY
 
 DELETE_REASON = "delete"
@@ -249,40 +249,3 @@ def log_level(turn: Turn, command: m.LogLevel, _cause: Cause) -> m.LogLevelResul
     was = turn.log_level or logs.level()
     turn.log_level = command.level
     return m.LogLevelResult(level=command.level, was=was)
-
-
-def shutdown(turn: Turn, command: m.Shutdown, cause: Cause) -> m.ShutdownResult:
-    """Begin an ordered stop."""
-    begin_stop(turn, command.mode, cause)
-    return m.ShutdownResult(mode=command.mode)
-
-
-OVERDUE = "overdue"
-"""The name of the timer that ends an ordered stop."""
-
-
-def begin_stop(turn: Turn, mode: m.ShutdownMode, cause: Cause, signal: str | None = None) -> None:
-    """Start nothing more; in mode `stop` also stop what runs, to be queued again. `signal`: the one that asked."""
-    if turn.ledger.stopping in ("stop", "leave"):
-        raise Busy("the daemon is stopping")
-    turn.event("daemon.stopping", {"mode": mode, "signal": signal}, cause=cause)
-    turn.log("daemon_stopping", mode=mode, by=cause.by, signal=signal)
-    turn.mail(SUPERVISOR, StopBegun(mode=mode))
-    go_on_stopping(turn, mode)
-
-
-def go_on_stopping(turn: Turn, mode: m.ShutdownMode) -> None:
-    """What a stop does, now or in a Queue that was started again meanwhile."""
-    turn.ledger.stopping = mode
-    if mode == "stop":
-        stop_all(turn)
-        turn.timer(turn.ledger.settings.stop_seconds, OVERDUE)
-
-
-def stop_all(turn: Turn, *, hurry: bool = False) -> None:
-    """Have every running child stopped. That is on disk before it is asked: its end is nobody else's doing."""
-    for job_id in sorted(turn.ledger.running):
-        job = find(turn, job_id)
-        turn.change(job, phase="stopping")
-        turn.store.save(job)
-        turn.mail(render_address(job.id), StopRender(run=job.runs, why="stop", hurry=hurry))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from actors.base import QUEUE
-from actors.jobs import changes, pauses, waiters
+from actors.jobs import changes, pauses, shutdown, waiters
 from actors.jobs.model import Job
 from actors.jobs.records import CommandRow
 from actors.jobs.states import is_ended
@@ -35,19 +35,10 @@ HANDLERS: dict[type[m.Command], Callable[[Turn, Any, Cause], Any]] = {
     m.Unpause: pauses.unpause,
     m.Drain: changes.drain,
     m.Resume: changes.drain,
-    m.Shutdown: changes.shutdown,
+    m.Shutdown: shutdown.shutdown,
     m.SetSlots: changes.slots,
     m.LogLevel: changes.log_level,
 }
-
-
-BRINGS_WORK = (m.Submit, m.Retry, m.Drain, m.Resume)
-"""What a daemon that drains before its end takes no more; what is left can still be cancelled, deleted and stopped."""
-
-
-ENDING = ("stop", "leave")
-"""Ways of ending in which no command is taken any more."""
-
 
 TOO_MANY = "too many wait for jobs to end; ask again in a while, or listen to the events"
 """Why a `get` is not held any longer."""
@@ -250,8 +241,7 @@ def digest_of(command: m.Command) -> bytes:
 def carry_out(turn: Turn, request: Request) -> Any:
     """The result of a command. Raises `CommandRefused`."""
     command, cause = request.command, Cause.of(request)
-    if turn.ledger.stopping in ENDING or (turn.ledger.stopping and isinstance(command, BRINGS_WORK)):
-        raise Busy("the daemon is stopping")
+    shutdown.check_taken(turn.ledger, command)
     if not isinstance(command, m.Submit):
         return HANDLERS[type(command)](turn, command, cause)
     if isinstance(request.prepared, CommandRefused):

@@ -17,12 +17,13 @@ def shared(temperamental: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 RUN, QUEUE, TURN = "actors.ffmpeg.run:Run", "actors.job_queue:Queue", "actors.jobs.turn:Turn"
 RENDER, CHANGES, FLUSH = "actors.render:Render", "actors.jobs.changes", "bus.outbox:Outbox.flush"
+BEGIN = "actors.jobs.shutdown:begin"
 
 STOP = [
-    Point(f"before {CHANGES}:begin_stop", "the command has come"),
-    Point(f"before {COMMIT} since {CHANGES}:begin_stop late", "the stop is not on disk; nobody was told"),
-    Point(f"before {QUEUE}._say since {CHANGES}:begin_stop", "the stop is on disk, and StopRender is not sent"),
-    Point(f"after {FLUSH} since {CHANGES}:begin_stop", "reply and StopRender are sent"),
+    Point(f"before {BEGIN}", "the command has come"),
+    Point(f"before {COMMIT} since {BEGIN} late", "the stop is not on disk; nobody was told"),
+    Point(f"before {QUEUE}._say since {BEGIN}", "the stop is on disk, and StopRender is not sent"),
+    Point(f"after {FLUSH} since {BEGIN}", "reply and StopRender are sent"),
     Point("before actors.ffmpeg.child:Child.ask", "nothing is written to the child"),
     Point("after actors.ffmpeg.child:Child.ask", "`q` is written, and nobody is told"),
     Point(f"before {RUN}.verdict", "FFmpeg has obeyed, and is not judged"),
@@ -33,8 +34,8 @@ STOP = [
 ]
 
 LEAVE = [
-    Point(f"after {TURN}.write since {CHANGES}:begin_stop", "the stop is written, and not on disk"),
-    Point(f"before {QUEUE}._say since {CHANGES}:begin_stop", "the stop is on disk, and not said"),
+    Point(f"after {TURN}.write since {BEGIN}", "the stop is written, and not on disk"),
+    Point(f"before {QUEUE}._say since {BEGIN}", "the stop is on disk, and not said"),
     Point(f"before {RENDER}.end", "the Render is to let go of its child"),
     Point("before bus.hub:Hub.stop", "every actor has ended"),
 ]

@@ -9,7 +9,7 @@ import pytest
 
 from actors import supervisor as supervisor_module
 from actors.base import ARCHIVE, QUEUE, SUPERVISOR
-from actors.jobs import changes
+from actors.jobs import shutdown
 from actors.mail import ActorDied, BeginStop, QueueDone, StopBegun, StopRender, Tick
 from actors.supervisor import Supervisor
 from actors.watcher import Watcher
@@ -125,12 +125,12 @@ def test_a_child_that_cannot_be_ended_in_time_is_left_to_the_next_daemon(busy_co
     box = render(busy_counter, order.job_id)
     waiting = busy_counter.request("get", job_id=order.job_id, wait=3600)
     busy_counter.turn(waiting)
-    assert changes.OVERDUE not in ticks(busy_counter)
+    assert shutdown.OVERDUE not in ticks(busy_counter)
     busy_counter.turn(SIGTERM)
     assert box.mail(StopRender).why == "stop"
-    assert changes.OVERDUE in ticks(busy_counter)
+    assert shutdown.OVERDUE in ticks(busy_counter)
     assert busy_counter.view(order.job_id)["status"] == "processing"
-    busy_counter.turn(Tick(what=changes.OVERDUE))
+    busy_counter.turn(Tick(what=shutdown.OVERDUE))
     busy_counter.supervisor.mail(QueueDone)
     assert busy_counter.reply(waiting)["result"]["job"]["status"] == "processing", "who waits is told"
     assert busy_counter.last(order.job_id)["type"] != "job.requeued", "it was not stopped, and nobody says so"
@@ -148,7 +148,7 @@ def test_a_stop_whose_children_have_ended_is_not_overdue(two_slots: Counter) -> 
     for order in orders:
         two_slots.stopped(order)
     two_slots.supervisor.mail(QueueDone)
-    two_slots.turn(Tick(what=changes.OVERDUE))
+    two_slots.turn(Tick(what=shutdown.OVERDUE))
     assert two_slots.supervisor.is_empty(), "it is done once"
 
 
@@ -158,7 +158,7 @@ def test_a_leave_has_nothing_to_wait_for(busy_counter: Counter) -> None:
     busy_counter.result("shutdown", mode="leave")
     busy_counter.supervisor.mail(QueueDone)
     assert box.is_empty()
-    assert changes.OVERDUE not in ticks(busy_counter)
+    assert shutdown.OVERDUE not in ticks(busy_counter)
 
 
 def test_a_second_signal_hurries_every_child_and_not_one_of_a_leave(two_slots: Counter) -> None:
