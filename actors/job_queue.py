@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 
 from actors import logs
 from actors.base import ARCHIVE, JANITOR, QUEUE, SUPERVISOR, WATCHDOG, WORK_FOLDER, BusActor
-from actors.jobs import changes, dispatch, dry_run, outcomes, pauses, reads, retention, shutdown, waits, why
+from actors.jobs import dispatch, outcomes, reads, retention, shutdown, waits
+from actors.jobs.backlog import Backlog
 from actors.jobs.database import StoreError, StoreFailing, StoreFull, StoreUnavailable, StoreUnusable
-from actors.jobs.desk import Desk, Held
-from actors.jobs.keeper import Keeper
+from actors.jobs.desk import Desk
+from actors.jobs.keeper import DISK_FULL, Keeper
 from actors.jobs.ledger import Ledger, Settings
 from actors.jobs.reads import About
 from actors.jobs.retention import Policy
-from actors.jobs.states import is_ended
 from actors.jobs.store import Store
 from actors.jobs.turn import Turn
 from actors.mail import (
@@ -42,7 +42,6 @@ from actors.mail import (
     WorkFolders,
 )
 from actors.watcher import Watcher
-from bus import messages as m
 from bus.errors import Busy, CommandRefused, Internal, Unavailable
 from bus.hub import Hub, Request, refusal_body, result_body
 
@@ -54,13 +53,8 @@ RETRY = "again"
 RETRY_SECONDS = 1.0
 """After the store could not be written: how soon what Renders reported is tried again."""
 
-
-DISK_FULL = "the daemon's disk is full, and nothing was changed; it takes only what ends jobs or makes room"
 NOT_DONE = "it could not be stored, and nothing was changed"
 NOT_KNOWN = "the disk failed while it was stored; sent again with the same id, it is done once, whatever became of it"
-
-PASSING = (SweepDue, Progressed)
-"""Mail that need not be kept for a store that cannot be written: another of it comes soon."""
 
 
 class QueueSettings(NamedTuple):
@@ -87,7 +81,7 @@ class Queue(BusActor):
         self._first = first
         self._work = str(settings.data / WORK_FOLDER)
         self._desk = Desk(watcher)
-        self._backlog: list[Any] = []
+        self._backlog = Backlog()
         self._will_retry = False
         self._done = False
 
@@ -161,37 +155,21 @@ class Queue(BusActor):
                 asked.append(message)
             else:
                 writes.append(message)
-        if self._backlog and not retries:
-            # What Renders report must stay in order behind what could not be written; it is tried again in a moment.
-            self._backlog += [message for message in writes if not isinstance(message, (Request, *PASSING))]
-            writes = [message for message in writes if isinstance(message, Request)]
-        elif retries:
-            writes, self._backlog = self._backlog + writes, []
+        writes = self._backlog.take() + writes if retries else self._backlog.let_by(writes)
         if writes or retries:
             self._write(writes)
         for message in asked:
             self._read(message)
 
     def _write(self, messages: list[Any], *, is_second_try: bool = False) -> None:
+        """A turn, and what becomes of its messages where it is not to be."""
         if not is_second_try:
             self._keeper.look_for_room()
         messages = self._refuse_what_needs_room(messages)
         stopping = self._ledger.stopping
         try:
             self._keeper.ready()
-            turn = Turn(self._store, self._ledger)
-            with self._store.transaction():
-                turn.recall(message for message in messages if isinstance(message, Request))
-                for message in messages:
-                    self._handle(message, turn)
-                self._dispatch(turn)
-                for job in turn.ended:
-                    self._desk.job_ended(job, turn)
-                done = self._is_done()
-                if done:
-                    self._desk.answer_all(turn)
-                    turn.mail(SUPERVISOR, QueueDone())
-                turn.write()
+            turn = self._turn(messages)
         except StoreUnavailable as error:
             self._keeper.turn_failed(stopping, error)
             self._desk.rollback()
@@ -211,11 +189,28 @@ class Queue(BusActor):
             for message in messages if len(messages) > 1 else ():
                 self._write([message])  # whichever it was, the others are not to suffer for it
         else:
-            self._done = self._done or done
+            self._done = self._done or turn.is_last
             self._ledger.commit()
             self._ledger.render_deaths += turn.render_deaths
             self._desk.commit()
             self._say(turn)
+
+    def _turn(self, messages: list[Any]) -> Turn:
+        """What these messages change, and what follows from that, in one transaction."""
+        turn = Turn(self._store, self._ledger)
+        with self._store.transaction():
+            turn.recall(message for message in messages if isinstance(message, Request))
+            for message in messages:
+                self._handle(message, turn)
+            self._dispatch(turn)
+            for job in turn.ended:
+                self._desk.job_ended(job, turn)
+            turn.is_last = shutdown.is_over(self._ledger) and not self._done
+            if turn.is_last:
+                self._desk.answer_all(turn)
+                turn.mail(SUPERVISOR, QueueDone())
+            turn.write()
+        return turn
 
     def _refuse_what_needs_room(self, messages: list[Any]) -> list[Any]:
         """While the disk is full, its reserve is for what ends things: the rest is refused before it takes of it."""
@@ -250,11 +245,9 @@ class Queue(BusActor):
         self.log.error("store_unavailable", error=str(error))
         for message in messages:
             if isinstance(message, Request):
-                self._refuse(
-                    message, Unavailable(NOT_KNOWN if isinstance(error, StoreFailing) else f"{NOT_DONE}: {error}")
-                )
-            elif not isinstance(message, PASSING):
-                self._backlog.append(message)
+                why = NOT_KNOWN if isinstance(error, StoreFailing) else f"{NOT_DONE}: {error}"
+                self._refuse(message, Unavailable(why))
+        self._backlog.keep(messages)
         if not self._will_retry:
             self._will_retry = True
             self._watcher.after(RETRY_SECONDS, QUEUE, RETRY)
@@ -270,16 +263,8 @@ class Queue(BusActor):
         self.outbox.reply(request.envelope, refusal_body(request.command.id, refusal))
 
     def _dispatch(self, turn: Turn) -> None:
-        """Start what there are slots for."""
-        ledger = self._ledger
-        if self._keeper.is_full or ledger.stopping in shutdown.ENDING:
-            return
-        pauses.go_on_where_there_are_slots(turn)
-        if not (ledger.draining or ledger.stopping):
-            dispatch.fill(turn, self._work)
-
-    def _is_done(self) -> bool:
-        return shutdown.is_over(self._ledger) and not self._done
+        if not self._keeper.is_full:
+            dispatch.dispatch(turn, self._work)
 
     # ------------------------------------------------------------ messages
 
@@ -355,12 +340,9 @@ class Queue(BusActor):
         command = request.command
         try:
             with self._store.reading():
-                if isinstance(command, m.Get):
-                    job = self._store.job(command.job_id)
-                    if job is not None and command.wait and not is_ended(job.status) and self._ledger.stopping is None:
-                        self._desk.hold(Held(request, job.id, until_deleted=False, changed=False, seconds=command.wait))
-                        return
-                result = self._answer(request)
+                if self._ledger.stopping is None and self._desk.hold_get(request, self._store):
+                    return
+                result = reads.answer(request, self._keeper, self._settings.about, self._work)
             if isinstance(result, LookAtFiles):
                 self.outbox.mail(JANITOR, result)
                 return
@@ -375,16 +357,3 @@ class Queue(BusActor):
             self._defect(request, error)
             return
         self.outbox.reply(request.envelope, body)
-
-    def _answer(self, request: Request) -> Any:
-        command, turn = request.command, Turn(self._store, self._ledger)
-        match command:
-            case m.Get():
-                return m.JobResult(turn.placed(changes.find(turn, command.job_id)))
-            case m.Status():
-                return reads.status(self._ledger, self._settings.about)
-            case m.Why():
-                return why.explain(turn, changes.find(turn, command.job_id), self._work, is_full=self._keeper.is_full)
-        if not self._keeper.can_afford(command):
-            raise Unavailable(DISK_FULL)
-        return dry_run.attempt(self._store, self._ledger, request)

@@ -15,6 +15,7 @@ from actors.jobs import changes, pauses, shutdown, waiters
 from actors.jobs.model import Job
 from actors.jobs.records import CommandRow
 from actors.jobs.states import is_ended
+from actors.jobs.store import Store
 from actors.jobs.turn import Cause, Turn
 from actors.jobs.waiters import Waiter, Waiters
 from actors.watcher import Watcher
@@ -150,6 +151,15 @@ class Desk:
     def waiting(self) -> list[Request]:
         """Everyone whose reply is held."""
         return [waiter.request for waiter in self._waiters.all()]
+
+    def hold_get(self, request: Request, store: Store) -> bool:
+        """Hold a `get` that waits for the end of its job; False where there is nothing to wait for."""
+        command = request.command
+        job = store.job(command.job_id) if isinstance(command, m.Get) and command.wait else None
+        if job is None or is_ended(job.status):
+            return False
+        self.hold(Held(request, job.id, until_deleted=False, changed=False, seconds=command.wait))
+        return True
 
     def hold(self, one: Held) -> None:
         """Hold a reply from now on. Where too many are held, one of whoever has most of them is not any longer."""

@@ -8,13 +8,22 @@ run in the Queue's thread.
 
 import heapq
 
-from actors.jobs import outcomes, waits
+from actors.jobs import outcomes, pauses, shutdown, waits
 from actors.jobs.slots import fits, need_of
 from actors.jobs.turn import Turn
 
 
+def dispatch(turn: Turn, work: str) -> None:
+    """Let go on, then start, what there are slots for. `work` is the folder that every run needs for its notes."""
+    if turn.ledger.stopping in shutdown.ENDING:
+        return
+    pauses.go_on_where_there_are_slots(turn)
+    if not (turn.ledger.draining or turn.ledger.stopping):
+        fill(turn, work)
+
+
 def fill(turn: Turn, work: str) -> None:
-    """Start what may start now. `work` is the folder that every run needs for its notes."""
+    """Start what may start now."""
     ledger, store = turn.ledger, turn.store
     free = ledger.free_for_queue()
     if not ledger.statuses["queued"] or work in ledger.low_folders or not any(count > 0 for count in free.values()):

@@ -14,6 +14,9 @@ from bus import messages as m
 
 RESERVE_FILE = "reserve"
 
+DISK_FULL = "the daemon's disk is full, and nothing was changed; it takes only what ends jobs or makes room"
+"""What is said of a command that the reserve is not for."""
+
 SMALL = (m.Cancel, m.Delete, m.Drain, m.Resume, m.Shutdown)
 """The changes that a full disk's reserve is for: they end things, or make room."""
 

@@ -1,12 +1,16 @@
-"""What the Queue answers without a turn: the commands that read what only it knows. All in its thread."""
+"""What the Queue answers without a turn: what only it knows, and what a command would do. All in its thread."""
 
 import os
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from actors.jobs.dry_run import is_dry_run
+from actors.jobs import changes, dry_run, why
+from actors.jobs.keeper import DISK_FULL, Keeper
 from actors.jobs.ledger import Ledger
+from actors.jobs.turn import Turn
 from bus import messages as m
+from bus.errors import Unavailable
+from bus.hub import Request
 from bus.limits import CPU
 
 
@@ -20,10 +24,31 @@ class About(NamedTuple):
 
 def is_read(command: m.AnyCommand) -> bool:
     """True where the Queue answers it without a turn."""
-    return isinstance(command, (m.Get, m.Status, m.Why)) or is_dry_run(command)
+    return isinstance(command, (m.Get, m.Status, m.Why)) or dry_run.is_dry_run(command)
 
 
-def status(ledger: Ledger, about: About) -> m.StatusResult:
+def answer(request: Request, keeper: Keeper, about: About, work: str) -> Any:
+    """The result, or what the Janitor has to find out for it; `work` is the folder of every run's notes.
+
+    Raises:
+        CommandRefused: there is no such job, or what is tried would be refused.
+        StoreError: the store cannot be read.
+
+    """
+    command, turn = request.command, Turn(keeper.store, keeper.ledger)
+    match command:
+        case m.Get():
+            return m.JobResult(turn.placed(changes.find(turn, command.job_id)))
+        case m.Status():
+            return _status(keeper.ledger, about)
+        case m.Why():
+            return why.explain(turn, changes.find(turn, command.job_id), work, is_full=keeper.is_full)
+    if not keeper.can_afford(command):
+        raise Unavailable(DISK_FULL)
+    return dry_run.attempt(keeper.store, keeper.ledger, request)
+
+
+def _status(ledger: Ledger, about: About) -> m.StatusResult:
     """The daemon itself."""
     return m.StatusResult(
         version=about.version,

@@ -71,6 +71,7 @@ class Turn:
         self.timers: list[tuple[float, str]] = []
         self.log_level: m.LogLevelName | None = None
         self.ended: list[Job] = []
+        self.is_last = False  # nothing is left to do for a daemon that is to end
         self.render_deaths: Counter[tuple[str, int]] = Counter()
         self.commands: dict[tuple[str, str], CommandRow] = {}
         self.known: dict[tuple[str, str], CommandRecord] = {}
