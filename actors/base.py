@@ -123,6 +123,19 @@ class BusActor(pykka.ThreadingActor):
         """The last mail to the Supervisor; `error` is what this actor dies of."""
         return None if error is None else ActorDied(address=self.address, error=error)
 
+    def unread(self) -> list[Request]:
+        """For `failing`: the commands that nobody will read any more; the mail beside them is lost with its reader."""
+        found, others = [], []
+        while not self.actor_inbox.empty():
+            envelope = self.actor_inbox.get()
+            if isinstance(envelope.message, list):
+                found += [message for message in envelope.message if isinstance(message, Request)]
+            else:
+                others.append(envelope)  # pykka's own, for which somebody may wait
+        for envelope in others:
+            self.actor_inbox.put(envelope)
+        return found
+
     # ------------------------------------------------------------ pykka's hooks
 
     def on_start(self) -> None:

@@ -113,17 +113,7 @@ class Queue(BusActor):
     def failing(self) -> None:
         """Whoever waits for a reply is told to ask again: the next Queue does not know them."""
         busy = Busy("this part of the daemon is being repaired; send the same command again")
-        others = []
-        waiting = self._desk.waiting()
-        while not self.actor_inbox.empty():
-            envelope = self.actor_inbox.get()
-            if isinstance(envelope.message, list):
-                waiting += [message for message in envelope.message if isinstance(message, Request)]
-            else:
-                others.append(envelope)  # pykka's own, for which somebody may wait
-        for envelope in others:
-            self.actor_inbox.put(envelope)
-        for request in waiting:
+        for request in self._desk.waiting() + self.unread():
             self._refuse(request, busy)
 
     def end(self) -> None:
