@@ -211,7 +211,7 @@ class Render(BusActor):
 
     def _watch(self, run: Run, child: Child, *, is_adopted: bool = False) -> Stopper:
         self._watcher.watch(child.pid, self.address, child.pidfd)
-        self._patience = Patience(self._order.spec, run.index, time.monotonic(), child.age - run.brake.seconds)
+        self._patience = Patience(self._order.spec, run.index, run.brake.now(), child.age - run.brake.seconds)
         stopper = self._stopper = Stopper(child, self._settings.grace)
         self._reports.started(run.index, is_adopted=is_adopted)
         self._after(PROGRESS_SECONDS, "progress", run)
@@ -228,7 +228,7 @@ class Render(BusActor):
             return
         report = self._report_progress(run, "stopping" if stopper.is_climbing else None)
         if not stopper.is_climbing:
-            now = time.monotonic()
+            now = run.brake.now()
             self._patience.look(now, report.block.out_time, run.written(), finishing=report.finishing)
             self._fault = self._patience.verdict(now)
             if self._fault is not None:
@@ -257,11 +257,9 @@ class Render(BusActor):
             if wanted:
                 self._hold(run, run.child)
             else:
-                self._patience.go_on(time.monotonic())
                 run.brake.release(run.child)
 
     def _hold(self, run: Run, child: Child) -> None:
-        self._patience.hold(time.monotonic())
         run.brake.apply(child)
         self._reports.paused()
 

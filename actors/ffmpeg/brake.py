@@ -27,9 +27,13 @@ class Brake:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
+        self._stopped_at: float | None = None
+        self._stood = 0.0
 
     def apply(self, child: Child) -> None:
         """Stop the child where it is. The shim goes on: it must see FFmpeg's end, whoever brings that about."""
+        if self._stopped_at is None:
+            self._stopped_at = time.monotonic()
         held = self._noted()
         if held.since is None:
             self._note(Held(held.seconds, _now()))
@@ -39,9 +43,16 @@ class Brake:
 
     def release(self, child: Child) -> None:
         """Let the child go on. It is noted last: as long as the note says that it is held, this is done again."""
+        if self._stopped_at is not None:
+            self._stood += time.monotonic() - self._stopped_at
+            self._stopped_at = None
         seconds = self.seconds
         child.signal(signal.SIGCONT)
         self._note(Held(seconds))
+
+    def now(self) -> float:
+        """Monotonic seconds that stand still while the child is held: what the run's timeouts go by."""
+        return (time.monotonic() if self._stopped_at is None else self._stopped_at) - self._stood
 
     @property
     def is_on(self) -> bool:
@@ -50,7 +61,7 @@ class Brake:
 
     @property
     def seconds(self) -> float:
-        """For how long it was held in all."""
+        """For how long it was held in all, by earlier Renders too."""
         held = self._noted()
         return held.seconds + (0.0 if held.since is None else _now() - held.since)
 

@@ -14,7 +14,7 @@ class Partial(NamedTuple):
 
 
 class Patience:
-    """With one run of one output. Times are monotonic seconds; `age` is how many seconds the run has lived `now`.
+    """With one run of one output. Times are seconds of its brake: none pass while it is held.
 
     It stands still while neither FFmpeg's own clock (seconds of output) nor the size of the partial file grows. While
     FFmpeg finishes a file (it moves the index to the front, say) it may write for long without either; there it
@@ -22,6 +22,7 @@ class Patience:
     """
 
     def __init__(self, spec: JobSpec, index: int, now: float, age: float = 0.0) -> None:
+        """`age`: how long it has lived `now`."""
         self._began = now - age
         self._timeout = spec.timeout
         self._stall_timeout = spec.stall_timeout
@@ -31,18 +32,6 @@ class Patience:
         self._size = 0
         self._written_at = 0
         self._finishing = False
-        self._held_at: float | None = None
-
-    def hold(self, now: float) -> None:
-        """The run is held from now on: no time passes for it."""
-        self._held_at = now
-
-    def go_on(self, now: float) -> None:
-        """It goes on."""
-        if self._held_at is not None:
-            self._began += now - self._held_at
-            self._grown_at += now - self._held_at
-            self._held_at = None
 
     def look(self, now: float, out_time: float | None, partial: Partial, *, finishing: bool = False) -> None:
         """Note how far the run is."""

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -71,6 +72,24 @@ def test_what_was_held_goes_on_and_the_shim_always_did(spawn: Spawn, workspace: 
     brake.release(child)
     eventually(lambda: not stand_still(workspace), "nobody stands still")
     assert not brake.is_on
+
+
+def test_the_time_of_a_run_stands_still_while_it_is_held(spawn: Spawn, workspace: Workspace) -> None:
+    child, brake = spawn(FOR_EVER), Brake(workspace)
+    assert brake.now() < brake.now()
+    least = most = 0.0
+    for _ in range(2):
+        before = time.monotonic()
+        brake.apply(child)
+        begin, held = time.monotonic(), brake.now()
+        eventually(lambda: states(workspace, child.pid) == {"T"}, "all of the group stand still")
+        assert brake.now() == held
+        least += time.monotonic() - begin
+        brake.release(child)
+        most += time.monotonic() - before
+        assert held < brake.now() < brake.now()
+        assert least <= time.monotonic() - brake.now()
+        assert time.monotonic() - most <= brake.now()
 
 
 def test_nobody_is_stopped_who_would_not_be_let_go_on(spawn: Spawn, workspace: Workspace) -> None:
