@@ -7,6 +7,7 @@ import itertools
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from heapq import merge
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,8 @@ class Archive(BusActor):
     def _answer(self, request: Request) -> bytes:
         command = request.command
         try:
-            return result_body(command.id, self._handlers[type(command)](command))
+            with self._snapshot():
+                return result_body(command.id, self._handlers[type(command)](command))
         except CommandRefused as refusal:
             return refusal_body(command.id, refusal)
         except sqlite3.OperationalError as error:
@@ -85,6 +87,15 @@ class Archive(BusActor):
             return refusal_body(command.id, Unavailable(f"the store cannot be read: {error}"))
         except Exception as error:  # noqa: BLE001 # logged in _defect: one reader's is no other reader's trouble
             return self._defect(request, error)
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        """All that is read within is of one moment: between two statements a job may come to its end, or be deleted."""
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("ROLLBACK")
 
     def _defect(self, request: Request, error: Exception) -> bytes:
         self.log.error("command_failed", command_id=request.command.id, by=request.by, exc_info=error)

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import random
 import socket
+from collections import Counter
 from contextlib import ExitStack
 
 from tests.support.daemon import Daemon
@@ -46,10 +47,10 @@ def test_nonsense_of_a_megabyte_is_refused_and_holds_up_nobody(daemon: Daemon) -
                 polite.ask()
         for peer in peers:
             codes = [reply["error"]["code"] for reply in peer.replies(len(bodies))]
-            assert set(codes) == {"invalid"}
+            assert Counter(codes) == {"invalid": len(bodies) - 1, "too_large": 1}, "one has too many maps"
     polite.ask()
     print(polite.told())
-    assert max(polite.took) < 2 * SOON, "one such message takes half a second, and each of the two has one before us"
+    assert max(polite.took) < SOON
     # What libzmq reads ahead, 32 of a megabyte for each peer, and one that is decoded: a million small objects.
     assert polite.grown < (2 * 32 + 128) * MIB
 

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from actors import archive
 from actors.archive import Archive
 from actors.jobs.model import Job, Live, Output, job_ids, timestamp
 from actors.jobs.records import AuditRow, EventRow
+from actors.jobs.sql import load_job
 from actors.jobs.store import Store
 from actors.mail import LiveUpdate
 from bus import codec
@@ -21,6 +24,7 @@ from bus.client import Client
 from bus.errors import Invalid, NotFound
 from bus.limits import MAX_REPLY_BYTES
 from tests.integration.parts import Switchboard, keep
+from tests.support.wire import PATIENCE
 
 SESSIONS = (None, "a", "b")
 JOBS = 60
@@ -98,6 +102,32 @@ def test_the_pages_of_a_list_are_the_whole_list_in_order(
     for status, session in itertools.product([None, ["queued"], ["failed", "queued", "failed"], []], SESSIONS):
         found = pages(client, order=order, limit=limit, status=status, session=session)
         assert [view.id for view in found] == expected(jobs, order, status, session), (status, session)
+
+
+def test_what_is_answered_is_of_one_moment(
+    client: Client, store: Store, jobs: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job is deleted after the Archive has read its row, and before it reads the rows of its outputs."""
+    is_read, is_gone = threading.Event(), threading.Event()
+
+    def load_slowly(*found: Any) -> Job:
+        is_read.set()
+        assert is_gone.wait(PATIENCE)
+        return load_job(*found)
+
+    def delete() -> None:
+        assert is_read.wait(PATIENCE)
+        with closing(Store(store.path.parent)) as other, other.transaction():
+            other.remove(jobs[0])
+        is_gone.set()
+
+    monkeypatch.setattr(archive, "load_job", load_slowly)
+    deleting = threading.Thread(target=delete)
+    deleting.start()
+    assert client.get(jobs[0].id).job.outputs[0].path == "/out"
+    deleting.join()
+    with pytest.raises(NotFound):
+        client.get(jobs[0].id)
 
 
 @pytest.mark.parametrize("limit", [3, 1000])
