@@ -103,6 +103,7 @@ class Run:
         self._progress = ProgressFile(self.workspace.progress)
         self._meter = Meter()
         self._expected: Length | None = None
+        self._speed_at_work: float | None = None
         self._banner_read = False
         self._probe_said: BinaryIO | None = None
         self._probe_text = ""
@@ -163,10 +164,20 @@ class Run:
         self.workspace.bound()
         if not self._banner_read:
             self._read_banner()
-        block = self._progress.read()
+        block = self._at_work(self._progress.read())
         progress, eta = self._meter.progress(block.out_time), self._meter.eta(block.out_time, block.speed)
         finishing = self._meter.is_at_end or banner.FINISHING in self.workspace.stderr_tail(FINISHING_BYTES)
         return Report(block, progress, eta, finishing)
+
+    def _at_work(self, block: Block) -> Block:
+        """The block with the speed of the time in which it ran: FFmpeg counts the time in which it was held, too."""
+        held = self.brake.seconds
+        if not held or not block.out_time or not block.speed:
+            return block
+        worked = self.child.age - held if self.child else 0.0
+        if worked > 0:  # else it has ended since
+            self._speed_at_work = round(block.out_time / worked, 3)
+        return block._replace(speed=self._speed_at_work or block.speed)
 
     def _read_banner(self) -> None:
         durations = banner.input_durations(self.workspace.stderr_text())
@@ -245,7 +256,7 @@ class Run:
             RunFailed: it is not whole.
 
         """
-        last = self._progress.read()
+        last = self._at_work(self._progress.read())
         if not last.is_end:
             last = Block(speed=last.speed)  # there was no room for the later ones: it says nothing of the whole
         try:

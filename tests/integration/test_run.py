@@ -2,6 +2,7 @@
 
 import os
 import select
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,10 +11,12 @@ import pytest
 
 from actors.ffmpeg.binary import FFmpeg, find
 from actors.ffmpeg.output_file import file_identity
+from actors.ffmpeg.progress import ProgressFile
 from actors.ffmpeg.run import Run, RunFailed, Verdict
 from actors.mail import Facts
 from bus import messages as m
 from tests.support.media import Clips
+from tests.support.processes import eventually
 from tests.support.wire import PATIENCE
 
 FAST = ("-c:v", "libx264", "-preset", "ultrafast")
@@ -169,6 +172,35 @@ def test_progress_rises_to_the_end_and_never_above_one(runs: Runs, clips: Clips)
     seen.append(run.read_progress().progress or 0.0)
     assert seen == sorted(seen)
     assert 0.9 < seen[-1] < 1
+
+
+def test_the_time_in_which_it_was_held_makes_it_no_slower(runs: Runs, clips: Clips) -> None:
+    """FFmpeg counts that time: a pause of an hour would leave a speed of nothing, and an end that never comes."""
+    run = runs.make(source(clips.clip(60), "-re"), "o.mp4", *FAST)
+    own = ProgressFile(run.workspace.progress)
+    child = run.start()
+    eventually(lambda: (run.read_progress().block.out_time or 0) > 0.5, "it has a speed")
+    worked = child.age
+    run.brake.apply(child)
+    eventually(lambda: run.brake.seconds > 3 * max(worked, 0.5), "it was held for most of its life")
+    run.brake.release(child)
+
+    def has_counted_it() -> bool:
+        block = own.read()
+        return (block.out_time or 0.0) / (block.speed or 1.0) > run.brake.seconds
+
+    eventually(has_counted_it, "FFmpeg has counted that time")
+    report, its_own = run.read_progress(), own.read().speed
+    assert its_own is not None
+    assert report.block.speed is not None
+    assert report.block.speed > 1.2 * its_own
+    assert report.block.out_time is not None
+    assert report.eta == pytest.approx((60 - report.block.out_time) / report.block.speed, abs=0.2)
+    child.signal(signal.SIGKILL)
+    await_end(child.pidfd)
+    child.reap()
+    child.close()
+    assert run.read_progress().block.speed == pytest.approx(report.block.speed, rel=0.5)
 
 
 # ---------------------------------------------------------------- not whole
