@@ -70,6 +70,12 @@ SELECT -priority, rank, shape FROM jobs INDEXED BY jobs_ready WHERE status = 'qu
     AND low_folder IS NULL AND paused IS NULL AND shape = ?
 ORDER BY priority DESC, rank LIMIT 1;
 
+-- name: shapes_in_order
+SELECT shape FROM (
+    SELECT shape, low_folder, paused FROM jobs INDEXED BY jobs_queue WHERE status = 'queued'
+    ORDER BY priority DESC, rank LIMIT ?
+) WHERE low_folder IS NULL AND paused IS NULL;
+
 -- name: oldest_queued
 SELECT created_at FROM jobs INDEXED BY jobs_status WHERE status = 'queued' ORDER BY number LIMIT 1;
 

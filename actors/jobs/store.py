@@ -231,6 +231,10 @@ class Store:
         row = self._execute("next_ready", shape).fetchone()
         return None if row is None else load_job(self._statements, row)
 
+    def shapes_in_order(self, limit: int) -> list[str]:
+        """Of the first so many in the queue, the shapes of those that no person and no disk holds."""
+        return [shape for (shape,) in self._execute("shapes_in_order", limit)]
+
     def oldest_queued(self) -> str | None:
         """When the first submitted of the queued jobs was, None where none is queued."""
         at: str | None = self._one("oldest_queued")

@@ -1,38 +1,27 @@
-"""Why a job is where it is, and when it may start and end. All in the Queue's thread."""
+"""Why a job is where it is. All in the Queue's thread."""
 
-from typing import NamedTuple
-
-from actors.jobs import waits
-from actors.jobs.model import Job, moment_of, timestamp
+from actors.jobs import estimate, waits
+from actors.jobs.model import Job
 from actors.jobs.slots import fits, need_of
 from actors.jobs.turn import Turn
 from bus import messages as m
-
-RECENT = 50
-"""Completed jobs of which the usual time is reckoned: some hours' work, which tells of this machine as it is now."""
-
-LONGEST_SECONDS = 366 * 86_400.0
-"""A year: a run that took longer was a clock that was set, and what would begin later is no estimate."""
-
-LITTLE = 0.02
-"""Progress below which a run's own pace says nothing yet."""
 
 
 def explain(turn: Turn, job: Job, work: str, *, is_full: bool) -> m.WhyResult:
     """What holds the job, or what it came to. `work`: the daemon's own folder; `is_full`: so is its disk."""
     view = turn.placed(job)
     ahead = None if view.position is None else view.position - 1
-    estimate = None
+    when = None
     if job.status == "queued":
         held = _held(turn, job, work, is_full=is_full)
         reasons = held + _before_it(turn, job, ahead or 0)
-        estimate = None if held else _estimate_of_queued(turn, job, ahead or 0)
+        when = None if held else estimate.of_queued(turn, job, ahead or 0)
     elif job.status == "processing":
         reasons = [_running(turn, job, view)]
-        estimate = _estimate_of_running(turn, job)
+        when = estimate.of_running(turn, job)
     else:
         reasons = [_ended(job)]
-    return m.WhyResult(job=view, reasons=reasons, ahead=ahead, estimate=estimate)
+    return m.WhyResult(job=view, reasons=reasons, ahead=ahead, estimate=when)
 
 
 # ---------------------------------------------------------------- reasons
@@ -121,75 +110,3 @@ def _ended(job: Job) -> m.ReasonView:
         return m.ReasonView("cancelled", f"{job.cancel.by} cancelled it ({job.cancel.reason}{notes})")
     made = "its output" if len(job.outputs) == 1 else f"all of its {len(job.outputs)} outputs"
     return m.ReasonView("completed", f"it made {made}")
-
-
-# ---------------------------------------------------------------- estimates
-
-
-class _Usual(NamedTuple):
-    """What so many jobs took here lately: the seconds of one, and of one output."""
-
-    jobs: int
-    job: float
-    output: float
-
-    @property
-    def basis(self) -> str:
-        """In words."""
-        noun = "job" if self.jobs == 1 else f"{self.jobs} jobs"
-        return f"the last {noun} to complete took {self.output:.1f} s an output"
-
-
-def _usual(turn: Turn) -> _Usual | None:
-    """None where nothing has completed yet. A run in which the wall clock was set tells nothing."""
-    runs = [run for run in turn.store.recent_runs(RECENT) if 0 <= run[0] <= LONGEST_SECONDS]
-    if not runs:
-        return None
-    total = sum(seconds for seconds, _ in runs)
-    return _Usual(len(runs), total / len(runs), total / sum(outputs for _, outputs in runs))
-
-
-def _estimate(start: float | None, end: float, basis: str) -> m.EstimateView | None:
-    """From seconds from now on."""
-    if end > LONGEST_SECONDS:
-        return None
-    return m.EstimateView(start=None if start is None else timestamp(start), end=timestamp(end), basis=basis)
-
-
-def _estimate_of_queued(turn: Turn, job: Job, ahead: int) -> m.EstimateView | None:
-    usual, ledger, need = _usual(turn), turn.ledger, need_of(job.shape)
-    if usual is None:
-        return None
-    wait = 0.0
-    if ahead or not fits(need, ledger.free_for_queue()):
-        running = [_left(turn, other, usual.output) for other in turn.store.processing()]
-        known = [left for left in running if left is not None]
-        if len(known) < len(running):
-            return None
-        lanes = min(ledger.slots[name] // count for name, count in need.items())
-        wait = (sum(known) + ahead * usual.job) / lanes
-    return _estimate(wait, wait + usual.output * len(job.pending), usual.basis)
-
-
-def _estimate_of_running(turn: Turn, job: Job) -> m.EstimateView | None:
-    usual, progress = _usual(turn), turn.view(job).progress or 0.0
-    left = _left(turn, job, usual.output if usual else None)
-    if left is None:
-        return None
-    basis = f"its own pace: {progress:.0%} done" if progress >= LITTLE or usual is None else usual.basis
-    return _estimate(None, left, basis)
-
-
-def _left(turn: Turn, job: Job, usual: float | None) -> float | None:
-    """The seconds that a running job may still take: by its own pace, where that shows already.
-
-    None where nobody can tell: it is held or being stopped, or takes longer than is usual and shows no pace.
-    """
-    if job.phase in ("stopping", "paused") or job.started_at is None:
-        return None
-    progress = turn.view(job).progress or 0.0
-    passed = max(0.0, moment_of(turn.now) - moment_of(job.started_at))
-    if progress >= LITTLE:
-        return passed * (1 - progress) / progress
-    left = None if usual is None else usual * len(job.pending) - passed
-    return None if left is None or left < 0 else left

@@ -17,7 +17,7 @@ from actors.jobs import admit
 from actors.jobs.admit import Admitted
 from actors.jobs.database import FILE_NAME, connect
 from actors.jobs.ledger import Settings
-from actors.jobs.model import FileIdentity, Job, timestamp
+from actors.jobs.model import FileIdentity, Job, Live, timestamp
 from actors.jobs.reads import About
 from actors.jobs.sql import queries
 from actors.jobs.store import Store
@@ -28,6 +28,7 @@ from actors.mail import (
     Mail,
     OutputCompleted,
     OutputStarted,
+    Progressed,
     RemoveFiles,
     RenderEnded,
     StartRender,
@@ -174,10 +175,17 @@ class Counter:
     """The real Queue with its real store, turned by hand: a test decides what one turn takes.
 
     Commands come in and replies go out over real sockets; the test is Supervisor, Render and Janitor, and the Archive.
+
+    Args:
+        folder: for all that it keeps.
+        slots: how many of `cpu` there are.
+        others: how many there are of other resources.
+
     """
 
-    def __init__(self, folder: Path, *, slots: int = 0) -> None:
+    def __init__(self, folder: Path, *, slots: int = 0, **others: int) -> None:
         self.tally = Tally()
+        self._others = others
         self.data = folder / "data"
         self.data.mkdir(exist_ok=True)
         self.out = folder / "out"
@@ -195,7 +203,7 @@ class Counter:
         self._read = connect(self.data / FILE_NAME, read_only=True)
 
     def _open(self, slots: int, *, first: bool) -> Queue:
-        ledger = Settings({"cpu": slots}, retry_delay=0.0, tally=self.tally)
+        ledger = Settings({"cpu": slots, **self._others}, retry_delay=0.0, tally=self.tally)
         settings = QueueSettings(self.data, About("0", timestamp(), time.monotonic()), ledger=ledger)
         found = Queue(self.switchboard.hub, self.watcher, settings, first=first)
         self._inbox = self.switchboard.letterbox(QUEUE)  # in the place of the Queue's own
@@ -317,6 +325,11 @@ class Counter:
         """Say that an output failed."""
         why = ErrorView("unknown", "because", retryable)
         self.turn(RenderEnded(job_id=order.job_id, run=order.run, index=index, how="failed", error=why, exit_status=1))
+
+    def advance(self, order: StartRender, progress: float, eta: float, index: int = 0) -> None:
+        """Say how far the output is that is being rendered; `eta` in seconds."""
+        live = Live(job_id=order.job_id, run=order.run, index=index, phase="rendering", progress=progress, eta=eta)
+        self.turn(Progressed(live=live, frame=None, fps=None, out_time=None, size=0))
 
     def stopped(self, order: StartRender, index: int | None = 0) -> None:
         """Say that the child is gone because it was told to."""

@@ -1,18 +1,14 @@
-"""PROTOCOL.md, `why`, by the Queue's real turns: each reason is what the Queue does, and no estimate is absurd."""
+"""PROTOCOL.md, `why`, by the Queue's real turns: each reason is what the Queue does."""
 
 import sqlite3
 from contextlib import closing
-from datetime import datetime, timedelta
 
 import pytest
 
 from actors.jobs.database import FILE_NAME
-from actors.mail import Paused, StartRender
+from actors.mail import Paused
 from tests.integration.parts import Counter
 from tests.support.wire import Map
-
-LONG_AGO, LATER = "0001-01-01T00:00:00.000000Z", "2999-01-01T00:00:00.000000Z"
-"""Where a wall clock may have stood when a job started."""
 
 
 def why(counter: Counter, job_id: str) -> Map:
@@ -21,16 +17,6 @@ def why(counter: Counter, job_id: str) -> Map:
 
 def reasons(counter: Counter, job_id: str) -> list[tuple[str, str]]:
     return [(reason["code"], reason["message"]) for reason in why(counter, job_id)["reasons"]]
-
-
-def took(counter: Counter, order: StartRender, started_at: str | None = None, *, seconds: float = 0) -> None:
-    """Complete a job, which began then or took so long."""
-    counter.complete(order)
-    if started_at is None:
-        ended = datetime.fromisoformat(counter.view(order.job_id)["finished_at"])
-        started_at = (ended - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    with closing(sqlite3.connect(counter.data / FILE_NAME)) as store, store:
-        store.execute("UPDATE jobs SET started_at = ? WHERE id = ?", (started_at, order.job_id))
 
 
 def test_one_that_takes_more_than_there_is_is_not_told_that_others_have_it(busy_counter: Counter) -> None:
@@ -71,27 +57,6 @@ def test_what_nobody_proved_is_not_said_to_be_proved(busy_counter: Counter) -> N
     busy_counter.complete(order, 0)
     busy_counter.complete(order, 1)
     assert reasons(busy_counter, order.job_id) == [("completed", "it made all of its 2 outputs")]
-
-
-def test_those_before_it_are_reckoned_as_what_ran_here_and_not_as_itself(busy_counter: Counter) -> None:
-    took(busy_counter, busy_counter.start(), seconds=1000)
-    busy_counter.start()
-    busy_counter.submit()
-    job_id = busy_counter.submit(4)["id"]
-    estimate = why(busy_counter, job_id)["estimate"]
-    start, end = (datetime.fromisoformat(estimate[at]) for at in ("start", "end"))
-    submitted = datetime.fromisoformat(busy_counter.view(job_id)["created_at"])
-    assert round((end - start).total_seconds() / 1000) == 4
-    assert round((start - submitted).total_seconds() / 1000) == 2  # one runs, one is before it
-    assert estimate["basis"] == "the last job to complete took 1000.0 s an output"
-
-
-@pytest.mark.parametrize("started_at", [LONG_AGO, LATER])
-def test_a_wall_clock_that_was_set_makes_no_absurd_estimate(busy_counter: Counter, started_at: str) -> None:
-    took(busy_counter, busy_counter.start(), started_at)
-    running = busy_counter.start(8)
-    for job_id in (running.job_id, busy_counter.submit(8)["id"]):
-        assert why(busy_counter, job_id)["estimate"] is None
 
 
 @pytest.mark.parametrize(("kind", "fields"), [("why", {}), ("retry", {"dry_run": True}), ("get", {"wait": 1})])
