@@ -15,6 +15,9 @@ NEVER = ""
 BAR_CELLS = 20
 """Width of a bar in text: one cell is 5 %."""
 
+WIRE_TIME = re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{6}Z")
+"""A time as the bus has them, in a sentence of the daemon's."""
+
 _HIDDEN = "�"
 _CONTROLS: dict[int, int | str | None] = {
     **{code: 0x2400 + code for code in range(0x20)},  # the pictures that Unicode has for them: ␛, ␊
@@ -127,6 +130,18 @@ def short_time(at: str) -> str:
 def time_of_day(at: str) -> str:
     """The same without the date."""
     return moment(at).astimezone().strftime("%H:%M:%S")
+
+
+def said(message: str) -> str:
+    """What the daemon says, for a terminal: one clean line, with its times on the reader's own clock."""
+    return clean(WIRE_TIME.sub(_as_local, message))
+
+
+def _as_local(found: "re.Match[str]") -> str:
+    try:
+        return short_time(found[0])
+    except (ValueError, OverflowError):  # somebody's notes may hold what looks like one
+        return found[0]
 
 
 def age(at: str, now: datetime | None = None) -> str:

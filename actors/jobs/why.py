@@ -43,12 +43,19 @@ def _held(turn: Turn, job: Job, work: str, *, is_full: bool) -> list[m.ReasonVie
         reasons.append(m.ReasonView("paused", text))
     folder = waits.folder_of(job)
     if folder in ledger.low_folders:
-        reasons.append(m.ReasonView("disk", f"{folder} has too little room for another output"))
+        text = f"{folder} has too little room for another output (`min_free`); it starts once there is more"
+        reasons.append(m.ReasonView("disk", text))
     if job.not_before is not None:
-        text = f"attempt {job.attempts} failed; the next begins at {job.not_before}"
+        text = f"attempt {job.attempts} failed{_last_fault(turn, job)}; the next begins at {job.not_before}"
         reasons.append(m.ReasonView("retry", text))
     reasons += [m.ReasonView("slots", text) for text in _too_much(turn, job)]
     return reasons
+
+
+def _last_fault(turn: Turn, job: Job) -> str:
+    """What the last attempt of a job failed of: only its events say so while it waits for the next."""
+    errors = [event.data["error"] for event in turn.history(job) if event.data.get("why") == "attempt"]
+    return f" ({errors[-1]['code']}: {errors[-1]['message']})" if errors else ""
 
 
 def _too_much(turn: Turn, job: Job) -> list[str]:
@@ -72,7 +79,7 @@ def _before_it(turn: Turn, job: Job, ahead: int) -> list[m.ReasonView]:
     lacking = [name for name, count in need.items() if free[name] < count <= slots.get(name, 0)]
     if lacking:
         taken = ", ".join(f"{ledger.used[name]} of {slots[name]} {name}" for name in lacking)
-        reasons.append(m.ReasonView("slots", f"{taken} taken by what runs ({len(ledger.running)})"))
+        reasons.append(m.ReasonView("slots", f"{taken} taken by running jobs"))
     if first and not fits(need, ledger.free_for_queue()):
         noun = "paused job is" if first == 1 else "paused jobs are"
         reasons.append(m.ReasonView("slots", f"{first} {noun} to go on first"))

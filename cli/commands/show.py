@@ -45,7 +45,7 @@ def _facts(job: JobView) -> list[tuple[str, str]]:
         ("status", _status(job)),
         ("error", _error(job)),
         ("remedy", _remedy(job)),
-        ("waits", text.clean(job.waiting.message) if job.waiting else ""),
+        ("waits", text.said(job.waiting.message) if job.waiting else ""),
         ("cancelled", _cancel(job)),
         ("paused", _paused(job)),
         ("priority", str(job.priority)),

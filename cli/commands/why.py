@@ -34,7 +34,7 @@ def _lines(result: WhyResult) -> list[str]:
     job = result.job
     place = f", place {job.position} in the queue" if job.position else ""
     lines = [f"{job.id} is {state(text.standing(job))}{place}: {text.title(job)}"]
-    lines += [f"  {text.clean(reason.message)}" for reason in result.reasons]
+    lines += [f"  {text.said(reason.message)}" for reason in result.reasons]
     if job.status == "queued" and not result.reasons:
         lines.append("  nothing holds it: it is about to start")
     if result.estimate is not None:

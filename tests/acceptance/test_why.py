@@ -1,7 +1,7 @@
 """PROTOCOL.md, `why` and `session`: what a job waits for, what it came to, and jobs that belong together."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -40,7 +40,7 @@ def test_one_that_waits_for_its_turn(daemon: Daemon) -> None:
     daemon.submit(quick(daemon.out / "before.mp4"))
     result = why(daemon, daemon.submit(quick(daemon.out / "waits.mp4"))["id"])
     assert (codes(result), result["ahead"]) == (["queue", "slots"], 1)
-    assert said(result) == "1 job is before it in the queue | 1 of 1 cpu taken by what runs (1)"
+    assert said(result) == "1 job is before it in the queue | 1 of 1 cpu taken by running jobs"
 
 
 def test_one_that_waits_for_the_daemon_and_for_a_person(held: Daemon) -> None:
@@ -68,7 +68,8 @@ def test_one_that_waits_for_its_next_attempt(daemon: Daemon) -> None:
     daemon.event(job_id, "requeued")
     result = why(daemon, job_id)
     assert codes(result) == ["retry"]
-    assert "attempt 1 failed; the next begins at " in said(result)
+    fault = daemon.event(job_id, "requeued")["data"]["error"]
+    assert f"attempt 1 failed ({fault['code']}: {fault['message']}); the next begins at " in said(result)
 
 
 def test_one_that_runs_says_how_far_it_is_and_when_it_may_end(daemon: Daemon) -> None:
@@ -136,6 +137,22 @@ def test_asking_from_a_shell(held: Daemon) -> None:
     held.outcome(job_id)
     assert "it made its output" in shell.do("why", job_id)
     assert "not_found" in shell.fails(1, "why", "abcd")
+
+
+def test_times_are_on_the_readers_own_clock_as_everywhere(held: Daemon) -> None:
+    job_id = held.submit(quick(held.out / "clock.mp4"))["id"]
+    at = held.result("pause", job_id=job_id)["job"]["paused"]["at"]
+    local = (datetime.fromisoformat(at) + timedelta(hours=9)).strftime("%m-%d %H:%M:%S")
+    here = Shell(held.bus, held.out, {"TZ": "KST-9"})
+    assert f" paused it at {local}; " in here.do("why", job_id)
+    assert f" paused it at {local}\n" in here.do("show", job_id)
+
+
+def test_what_only_looks_like_a_time_is_left_as_it_is(held: Daemon) -> None:
+    shell = Shell(held.bus, held.out)
+    job_id = held.submit(quick(held.out / "no-clock.mp4"))["id"]
+    held.result("cancel", job_id=job_id, reason="at 2026-02-31T25:61:00.000000Z")
+    assert "cancelled it (at 2026-02-31T25:61:00.000000Z)" in shell.do("why", job_id)
 
 
 # ---------------------------------------------------------------- sessions

@@ -46,7 +46,7 @@ def test_one_that_is_to_go_on_comes_first(busy_counter: Counter) -> None:
 def test_only_what_is_lacking_is_said_to_be_taken(busy_counter: Counter) -> None:
     busy_counter.start()
     job_id = busy_counter.submit()["id"]
-    assert reasons(busy_counter, job_id) == [("slots", "1 of 1 cpu taken by what runs (1)")]
+    assert reasons(busy_counter, job_id) == [("slots", "1 of 1 cpu taken by running jobs")]
 
 
 def test_what_nobody_proved_is_not_said_to_be_proved(busy_counter: Counter) -> None:
