@@ -68,7 +68,7 @@ CATALOGUE: dict[str, Entry] = {
     "child_signalled": Entry("info", "stage", "a rung of the stop ladder was taken"),
     "job_completed": Entry("info", "", "all outputs are proved"),
     "job_failed": Entry("warning", "code message retryable", "a job failed"),
-    "job_requeued": Entry("info", "why", "a job waits again"),
+    "job_requeued": Entry("info", "why code message not_before", "a job waits again, and what its attempt failed of"),
     "job_paused": Entry("info", "", "a job is held where it is"),
     "job_unpaused": Entry("info", "", "it goes on"),
     "slots_changed": Entry("info", "slots was", "how many slots there are of each resource"),

@@ -104,7 +104,7 @@ def end_cancelled(turn: Turn, job: Job, stop: dict[str, object] | None = None) -
     data = {"reason": job.cancel.reason, "notes": job.cancel.notes, "stop": stop}
     turn.event("job.cancelled", data, job=job, cause=cause)
     turn.save(job)
-    turn.log("job_cancelled", job_id=job.id, by=job.cancel.by, reason=job.cancel.reason)
+    turn.log("job_cancelled", job_id=job.id, run=job.runs or None, by=job.cancel.by, reason=job.cancel.reason)
     begin_removal(turn, job)
 
 
@@ -201,13 +201,19 @@ def retry(turn: Turn, command: m.Retry, cause: Cause) -> m.JobResult:
     return m.JobResult(turn.placed(job))
 
 
-def requeue(turn: Turn, job: Job, why: str, cause: Cause = NOBODY, **details: object) -> None:
-    """What goes with every way back into the queue, after the move."""
+def requeue(
+    turn: Turn, job: Job, why: str, cause: Cause = NOBODY, *, fault: m.ErrorView | None = None, **details: object
+) -> None:
+    """What goes with every way back into the queue, after the move. `fault`: what an attempt failed of."""
     job.error = job.finished_at = job.expires_at = job.expires_after = None
     turn.reset_outputs(job, "pending")
-    turn.event("job.requeued", {"why": why, **details}, job=job, cause=cause)
+    told = details if fault is None else {"error": fault, **details}
+    turn.event("job.requeued", {"why": why, **told}, job=job, cause=cause)
     turn.save(job)
-    turn.log("job_requeued", job_id=job.id, why=why)
+    turn.log(
+        "job_requeued", job_id=job.id, run=job.runs, by=cause.by, why=why, code=fault and fault.code,
+        message=fault and fault.message, not_before=job.not_before,
+    )  # fmt: skip
 
 
 def drain(turn: Turn, command: m.Drain | m.Resume, cause: Cause) -> m.DrainResult:

@@ -161,7 +161,7 @@ def signalled(turn: Turn, news: Signalled) -> None:
     data = {"index": news.index, "stage": news.stage, "after": news.after}
     turn.event("job.signalled", data, job=job, cause=cause)
     turn.store.save(job)
-    turn.log("child_signalled", job_id=job.id, output=news.index, stage=news.stage)
+    turn.log("child_signalled", job_id=job.id, output=news.index, run=job.runs, stage=news.stage)
 
 
 def output_completed(turn: Turn, news: OutputCompleted) -> None:
@@ -183,7 +183,7 @@ def output_completed(turn: Turn, news: OutputCompleted) -> None:
     }  # fmt: skip
     turn.event("job.output_completed", data, job=job)
     turn.log(
-        "output_completed", job_id=job.id, output=output.index, path=output.path, size=facts.size,
+        "output_completed", job_id=job.id, output=output.index, run=job.runs, path=output.path, size=facts.size,
         duration=facts.duration,
     )  # fmt: skip
     if job.pending:
@@ -201,7 +201,7 @@ def complete(turn: Turn, job: Job) -> None:
     data: dict[str, object] = {"cancel_too_late": late.view() if late else None}
     turn.event("job.completed", data, job=job, cause=cause)
     turn.save(job)
-    turn.log("job_completed", job_id=job.id)
+    turn.log("job_completed", job_id=job.id, run=job.runs)
     changes.begin_removal(turn, job)
 
 
@@ -261,7 +261,7 @@ def _failed(turn: Turn, job: Job, news: RenderEnded, output: Output | None) -> N
         pauses.goes_back(turn, job)
         turn.move(job, REQUEUE)
         waits.after_failure(turn, job)
-        changes.requeue(turn, job, "attempt", error=why, attempt=job.attempts, not_before=job.not_before)
+        changes.requeue(turn, job, "attempt", fault=why, attempt=job.attempts, not_before=job.not_before)
         return
     turn.move(job, FAIL)
     job.error = why
@@ -273,6 +273,8 @@ def _failed(turn: Turn, job: Job, news: RenderEnded, output: Output | None) -> N
     turn.log(
         "job_failed",
         job_id=job.id,
+        run=job.runs,
+        output=news.index,
         code=why.code,
         message=why.message,
         retryable=why.retryable,

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.support.daemon import Daemon, is_catalogued, refused_start, serving
+from tests.support.fakes import tempered
 from tests.support.jobs import quick
 from tests.support.processes import eventually
 from tests.support.shell import Shell
+from tests.support.wire import Map
 
 
 def test_a_log_that_is_rotated_while_jobs_run_has_every_line_once(tmp_path: Path) -> None:
@@ -96,3 +98,20 @@ def test_a_job_reads_as_a_story(daemon: Daemon) -> None:
         "command_done", "job_started", "child_started", "output_started", "child_ended", "output_completed",
         "job_completed",
     ]  # fmt: skip
+
+
+def test_the_story_of_a_job_that_fails_again_and_again_says_each_time_of_what(temperamental: Path) -> None:
+    with serving(ffmpeg=temperamental) as daemon:
+        job = daemon.finish(tempered(quick(daemon.out / "again.mp4", max_attempts=2), "crashing"))
+
+        def story() -> list[Map]:
+            return [line for line in daemon.log() if line.get("job_id") == job["id"]]
+
+        eventually(lambda: story()[-1]["event"] == "job_failed", "the end of the story")
+        again = next(line for line in story() if line["event"] == "job_requeued")
+        failed = story()[-1]
+    error = job["error"]
+    for line, run in ((again, 1), (failed, 2)):
+        assert (line["run"], line["code"], line["message"]) == (run, error["code"], error["message"])
+    assert failed["output"] == 0
+    assert again["at"] < again["not_before"] < failed["at"]
