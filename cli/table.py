@@ -18,6 +18,11 @@ COLOURS = {
 }
 """The one colour of each state, wherever it is printed."""
 
+MARKS = frozenset({"Mn", "Me", "Cf"})
+SOFT_HYPHEN = "\xad"
+JAMO = frozenset(map(chr, range(0x1160, 0x1200)))
+"""Vowels and finals of Hangul: they stand in the cells of the sign before them."""
+
 GAP = "  "
 MIN_LAST = 12
 """The last column is cut to what the terminal leaves, but never below this."""
@@ -59,12 +64,17 @@ def _line(columns: Sequence[Column], cells: Sequence[str], widths: Sequence[int]
 
 
 def width(text: str) -> int:
-    """Cells of a terminal that `text` takes: East Asian signs take two, combining marks none."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(sign) else 2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in text
-    )
+    """Cells of a terminal that `text` takes."""
+    return len(text) if text.isascii() else sum(map(_cells, text))
+
+
+def _cells(sign: str) -> int:
+    """East Asian signs take two. None take marks, such as Thai vowels, joiners, and what makes a Hangul syllable whole,
+    as macOS writes file names.
+    """
+    if (unicodedata.category(sign) in MARKS and sign != SOFT_HYPHEN) or sign in JAMO:
+        return 0
+    return 2 if unicodedata.east_asian_width(sign) in "WF" else 1
 
 
 def cut(text: str, cells: int) -> str:
