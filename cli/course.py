@@ -14,6 +14,11 @@ class Run(NamedTuple):
     output: int
     path: str
 
+    @property
+    def heading(self) -> str:
+        """What stands above its log; not yet clean."""
+        return f"==> output {self.output}, attempt {self.attempt}: {self.path} <=="
+
 
 class Course:
     """The runs that are chosen: those of an output, of an attempt, of both, or all.

@@ -124,7 +124,7 @@ class LogFollower:
         if run == self._run:
             return
         self._run, self._offset = run, None
-        self._head(f"==> output {run.output}, attempt {run.attempt}: {text.clean(run.path)} <==")
+        self._head(text.clean(run.heading))
 
     def _print_more(self, presence: Presence) -> bool:
         """Print what FFmpeg has said since the last time; False where nobody could give it now."""

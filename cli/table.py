@@ -88,3 +88,8 @@ def cut(text: str, cells: int) -> str:
             break
         kept.append(sign)
     return "".join(kept) + "…"
+
+
+def cut_front(text: str, cells: int) -> str:
+    """The same, with what is missing at the beginning: of a path, the end says most."""
+    return cut(text[::-1], cells)[::-1]

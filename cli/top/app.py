@@ -244,10 +244,11 @@ class Top(App[Exception | int]):
 
     async def _pause(self, job: JobView) -> str:
         if job.paused:
-            await self.link.client.unpause(job.id)
-            return f"{job.id} goes on"
-        await self.link.client.pause(job.id)
-        return f"{job.id} is held where it is; its slots stay its own, until p is pressed again"
+            after = (await self.link.client.unpause(job.id)).job
+            return f"{job.id} goes on{' when it has its slots' if after.paused else ''}"
+        after = (await self.link.client.pause(job.id)).job
+        held = "is held where it is, and keeps its slots" if after.status == "processing" else "does not start"
+        return f"{job.id} {held}, until p is pressed again"
 
     def action_front(self) -> None:
         """Before every other queued job."""

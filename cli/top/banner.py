@@ -18,6 +18,14 @@ ALARM = "bold reverse red"
 WARNING = "bold yellow"
 
 
+STOPS = {
+    "stop": ": what runs is queued again",
+    "drain": ", once running jobs have ended",
+    "leave": ": FFmpeg runs on for the next one",
+}
+"""What an ordered stop means for the jobs, by its mode."""
+
+
 class Disk(NamedTuple):
     """A disk that outputs go to, as this machine sees it: one of the folders on it, and its free bytes."""
 
@@ -57,7 +65,7 @@ def state(model: Model, disks: Sequence[Disk], wanted: str, room: int) -> tuple[
         return fitted((Piece(said, ALARM),), room)
     parts: list[Piece] = []
     if model.stopping is not None:
-        parts.append(Piece(f"THE DAEMON STOPS ({model.stopping})", WARNING))
+        parts.append(Piece(f"THE DAEMON STOPS{STOPS.get(model.stopping, '')}", WARNING))
     for folder, low in model.low.items():
         said = f"DISK LOW: {folder} has {text.size(low.free)}, its jobs wait for {text.size(low.floor)}"
         parts.append(Piece(said, ALARM))

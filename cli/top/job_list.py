@@ -101,11 +101,16 @@ class JobList(Widget):
             length = len(section.rows)
             own = self._index - first if section.rows and first <= self._index < first + length else None
             top = self._tops[number] = scrolled(self._tops[number], own, length, height)
-            hidden = length - height
-            more = (Piece(f", {top + 1} to {top + height} shown", "dim"),) if hidden > 0 else ()
-            lines.append(((*section.heading, *more), False))
+            lines.append(((*section.heading, *_hidden(top, height, length)), False))
             if not section.rows:
                 lines.append(((Piece(f"  {section.empty}", "dim"),), False))
             lines += [(section.rows[place].pieces, place == own) for place in range(top, min(top + height, length))]
             first += length
         return lines[: self.size.height]
+
+
+def _hidden(top: int, height: int, length: int) -> tuple[Piece, ...]:
+    """Which of a list's lines are shown, where that is not all of them."""
+    if length <= height:
+        return ()
+    return (Piece(f", {top + 1} to {top + height} shown" if height else ", no room to show them", "dim"),)

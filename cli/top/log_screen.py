@@ -1,7 +1,7 @@
 """What FFmpeg says, live."""
 
 import asyncio
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -13,6 +13,7 @@ from bus.errors import CommandRefused, NoDaemon
 from bus.messages import JobView
 from bus.request import ENDED
 from cli import text
+from cli.course import Run
 from cli.top.lines import Lines
 from cli.top.questions import trouble
 from cli.top.rows import Piece
@@ -25,14 +26,6 @@ TAIL_LINES = 500
 
 LINES_KEPT = 5000
 """On the screen; FFmpeg says some fifty lines in a usual run."""
-
-
-class Run(NamedTuple):
-    """One FFmpeg run: which of the job's runs, of which output."""
-
-    attempt: int
-    output: int
-    path: str
 
 
 class LogScreen(ModalScreen[None]):
@@ -106,7 +99,7 @@ class LogScreen(ModalScreen[None]):
             if self._run:
                 await self._write_more(self._run)
             self._run, self._offset = run, None
-            self.query_one("#said", Log).write_line(f"==> output {run.output}: {text.clean(run.path)}")
+            self.query_one("#said", Log).write_line(text.clean(run.heading))
         if self._run:
             await self._write_more(self._run)
 

@@ -16,12 +16,18 @@ from bus.limits import MAX_NOTES_CHARS, MAX_REASON_CHARS
 from bus.messages import DeleteResult, JobView
 from bus.request import ENDED
 from cli import text
+from cli.table import cut, cut_front
 from cli.top.lines import Lines
 from cli.top.link import Link
 from cli.top.rows import Piece
 
 FILES_NAMED = 6
 """Files that a dialog names before it says how many more there are: it must fit 24 lines."""
+
+NAME_CELLS, FILE_CELLS = 100, 70
+"""Of a job's name, two lines of a dialog on 80 columns, and of a file's path, one: what will happen must be seen too,
+and which keys do it.
+"""
 
 FIELDS = {"reason": MAX_REASON_CHARS, "notes": MAX_NOTES_CHARS}
 """What can be said of a cancel, and in how many characters."""
@@ -101,7 +107,8 @@ class Question(ModalScreen[None]):
     def look(self, job: JobView | None) -> None:
         """The job as it stands now; None where it is out of sight."""
         self.job = job or self.job
-        name = (Piece(f"{self.job.id}  ", "bold"), Piece(f"{text.standing(self.job)}  "), Piece(text.title(self.job)))
+        title = cut(text.title(self.job), NAME_CELLS)
+        name = (Piece(f"{self.job.id}  ", "bold"), Piece(f"{text.standing(self.job)}  "), Piece(title))
         lines: list[Line] = [name, *((Piece(said),) for said in self.consequences())]
         self.query_one("#consequences", Lines).show(lines)
 
@@ -183,6 +190,8 @@ class CancelQuestion(Question):
         result = await self.link.client.cancel(self.job.id, reason=reason or DEFAULT_REASON, notes=notes or None)
         if not result.changed and result.job.cancel:
             return f"{self.job.id} was already {text.standing(result.job)}, by {result.job.cancel.by}"
+        if result.job.phase == "stopping":  # for now; what is said here stays until the next key
+            return f"{self.job.id} was told to stop"
         return f"{self.job.id} is {text.standing(result.job)}"
 
 
@@ -233,11 +242,11 @@ class DeleteQuestion(Question):
         if missing:
             yield f"{text.count(len(missing), 'file')} missing already."
         if gone:
-            yield f"{text.count(len(gone), 'file')} {'STAY' if self._keep_files else 'WILL BE REMOVED'}:"
-            yield from _some(f"  {path}" for path in gone)
+            yield f"{text.count(len(gone), 'file')} {'KEPT' if self._keep_files else 'WILL BE REMOVED'}:"
+            yield from _some(map(_file, gone))
         if kept and not self._keep_files:
             yield f"{text.count(len(kept), 'file')} left, since another by now:"
-            yield from _some(f"  {path}: {message}" for path, message in kept)
+            yield from _some(f"{_file(path)}: {message}" for path, message in kept)
 
     async def carry_out(self) -> str:
         """Delete it; what became of its files."""
@@ -251,6 +260,10 @@ class DeleteQuestion(Question):
             parts += [f"{text.count(files, 'file')} {what}"] if files else []
         parts += [f"left {left.path}: {left.message}" for left in result.failed]
         return ", ".join(parts)
+
+
+def _file(path: str) -> str:
+    return f"  {cut_front(text.clean(path), FILE_CELLS)}"
 
 
 def _some(lines: Iterable[str]) -> Iterator[str]:

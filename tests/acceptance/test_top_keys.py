@@ -97,6 +97,16 @@ def test_of_a_long_queue_a_page_is_shown(held: Daemon) -> None:
     asyncio.run(play())
 
 
+def test_where_there_is_no_room_for_a_list_it_says_so(held: Daemon) -> None:
+    queued(held, "one", "two")
+
+    async def play() -> None:
+        async with watching(held.bus, (80, 8)) as screen:
+            await screen.reads("QUEUE    2 waiting, none starts, no room to show them")
+
+    asyncio.run(play())
+
+
 def test_a_filter_leaves_what_fits(held: Daemon) -> None:
     one, other = queued(held, "apple", "pear")
 
@@ -162,6 +172,7 @@ def test_cancel_takes_reason_and_notes_and_enter_again_and_again_sends_one_comma
             await screen.until(lambda: not screen.asks, "the dialog is closed")
             await screen.press("enter")
             await screen.reads(running[:8], "cancelled", "wrong LUT")
+            await screen.reads(f"{running} was told to stop")  # which stays true
 
     asyncio.run(play())
     cancel = daemon.outcome(running)["cancel"]
@@ -291,16 +302,35 @@ def test_pause_holds_a_job_and_lets_it_go_on(daemon: Daemon) -> None:
 
     async def play() -> None:
         async with watching(daemon.bus) as screen:
-            for job_id, shown in ((running, "paused"), (waiting, "waits: paused")):
+            for job_id, shown, answer in (
+                (running, "paused", "is held where it is, and keeps its slots, until"),
+                (waiting, "waits: paused", "does not start, until"),
+            ):
                 await screen.choose(job_id)
                 await screen.press("p")
                 await screen.reads(job_id[:8], shown)
+                await screen.reads(f"{job_id} {answer}")
                 assert daemon.view(job_id)["paused"]
                 await screen.reads("p Go on")
                 await screen.press("p")
                 await screen.reads(f"{job_id} goes on")
                 await screen.reads("p Pause")
                 assert daemon.view(job_id)["paused"] is None
+
+    asyncio.run(play())
+
+
+def test_a_job_that_has_to_wait_for_its_slots_is_not_said_to_go_on(daemon: Daemon) -> None:
+    job_id = daemon.rendering(lasting(daemon.out / "released.mp4", 60))
+    daemon.result("pause", job_id=job_id, release=True)
+    daemon.event(job_id, "paused")
+    daemon.rendering(lasting(daemon.out / "has-them.mp4", 60))
+
+    async def play() -> None:
+        async with watching(daemon.bus) as screen:
+            await screen.choose(job_id)
+            await screen.press("p")
+            await screen.reads(f"{job_id} goes on when it has its slots")
 
     asyncio.run(play())
 
@@ -348,6 +378,24 @@ def test_delete_names_the_files_that_go_and_removes_them(daemon: Daemon) -> None
     assert len(asked(daemon, "delete", job_id)) == 1
 
 
+def test_a_dialog_fits_its_screen_with_the_longest_names_and_paths(daemon: Daemon) -> None:
+    folder = daemon.out / "/".join(["d" * 100] * 3)
+    folder.mkdir(parents=True)
+    files = [folder / f"deep{number}.mp4" for number in range(8)]
+    job_id = daemon.finish(quick(*files, name="映" * 200))["id"]
+
+    async def play() -> None:
+        async with watching(daemon.bus, (80, 24)) as screen:
+            await screen.choose(job_id)
+            await screen.press("d")
+            await screen.reads("8 files WILL BE REMOVED")
+            await screen.reads("…", "/deep5.mp4")
+            await screen.reads("and 2 more")
+            await screen.reads("Enter: delete it")
+
+    asyncio.run(play())
+
+
 def test_delete_leaves_the_files_where_that_is_asked_for(daemon: Daemon) -> None:
     job_id = daemon.finish(quick(daemon.out / "stays.mp4"))["id"]
 
@@ -355,7 +403,7 @@ def test_delete_leaves_the_files_where_that_is_asked_for(daemon: Daemon) -> None
         async with watching(daemon.bus) as screen:
             await screen.choose(job_id)
             await screen.press("d", "k")
-            await screen.reads("1 file STAY")
+            await screen.reads("1 file KEPT")
             await screen.press("enter")
             await screen.reads(f"{job_id} deleted")
 
@@ -414,9 +462,9 @@ def test_log_shows_what_ffmpeg_says_of_this_output_and_the_next(daemon: Daemon) 
             await screen.choose(job_id)
             await screen.press("l")
             await screen.reads(job_id, "processing", "first.mp4")
-            await screen.reads("==> output 0: ", str(first))
+            await screen.reads("==> output 0, attempt 1: ", str(first))
             await screen.reads("Output #0, mp4, to")
-            await screen.reads("==> output 1: ", str(second))
+            await screen.reads("==> output 1, attempt 1: ", str(second))
             daemon.result("cancel", job_id=job_id)
             await screen.reads("[q] command received. Exiting.")
             await screen.reads(job_id, "cancelled")
@@ -435,7 +483,7 @@ def test_a_log_that_is_not_there_yet_is_waited_for(held: Daemon) -> None:
             await screen.press("l")
             await screen.reads("It has not run yet")
             held.result("resume")
-            await screen.reads("==> output 0: ", "later.mp4")
+            await screen.reads("==> output 0, attempt 1: ", "later.mp4")
             await screen.reads("Output #0, mp4, to")
             await screen.until(lambda: "not run yet" not in screen.text, "that is no longer said")
             await screen.press("q")

@@ -153,6 +153,21 @@ def test_the_worst_is_said_first_and_alone() -> None:
     assert alone == "No daemon answers since 03:12:00: below is how it stood then. Waiting for it."
 
 
+@pytest.mark.parametrize(
+    ("mode", "means"),
+    [
+        ("stop", ": what runs is queued again"),
+        ("drain", ", once running jobs have ended"),
+        ("leave", ": FFmpeg runs on"),
+        ("other", ""),
+    ],
+)
+def test_an_ordered_stop_says_what_becomes_of_what_runs(mode: str, means: str) -> None:
+    model = busy()
+    model.take(event(2, "daemon.stopping", mode=mode, signal=None))
+    assert said(banner.state(model, [], "", 80)).startswith(f"THE DAEMON STOPS{means}")
+
+
 def test_a_job_that_waits_for_room_tells_of_a_disk_whose_event_was_before_our_time() -> None:
     model = Model()
     model.take(event(1, "daemon.disk_low", folder="/out", free=5, floor=100))
