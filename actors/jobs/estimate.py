@@ -57,7 +57,7 @@ def of_running(turn: Turn, job: Job) -> m.EstimateView | None:
     basis = usual.basis if usual else ""
     if is_own:
         alike = ", each output to come reckoned as this one" if len(job.pending) > 1 else ""
-        basis = f"its own pace: {turn.view(job).progress or 0.0:.0%} done{alike}"
+        basis = f"its own pace: {int((turn.view(job).progress or 0.0) * 100)}% done{alike}"
     return _estimate(None, left, basis)
 
 

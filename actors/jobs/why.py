@@ -100,12 +100,15 @@ def _running(turn: Turn, job: Job, view: m.JobView) -> m.ReasonView:
     output = next((output for output in view.outputs if output.status == "rendering"), None)
     if output is None:
         return m.ReasonView("running", "FFmpeg is about to start")
-    text = f"FFmpeg makes output {output.index + 1} of {view.total_outputs}, {output.path}"
+    which = f"output {output.index + 1} of {view.total_outputs}, {output.path}"
+    if view.phase == "finishing":
+        return m.ReasonView("finishing", f"{which}, is encoded; its file is being finished and proved")
+    text = f"FFmpeg makes {which}"
     if output.progress is not None:
-        text += f": {output.progress:.0%}"
+        text += f": {int(output.progress * 100)}%"
     if output.speed is not None:
         text += f", {output.speed:.2f} x real time"
-    return m.ReasonView("finishing" if view.phase == "finishing" else "running", text)
+    return m.ReasonView("running", text)
 
 
 def _ended(job: Job) -> m.ReasonView:

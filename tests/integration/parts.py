@@ -326,9 +326,11 @@ class Counter:
         why = ErrorView("unknown", "because", retryable)
         self.turn(RenderEnded(job_id=order.job_id, run=order.run, index=index, how="failed", error=why, exit_status=1))
 
-    def advance(self, order: StartRender, progress: float, eta: float, index: int = 0) -> None:
+    def advance(
+        self, order: StartRender, progress: float, eta: float, index: int = 0, phase: m.Phase = "rendering"
+    ) -> None:
         """Say how far the output is that is being rendered; `eta` in seconds."""
-        live = Live(job_id=order.job_id, run=order.run, index=index, phase="rendering", progress=progress, eta=eta)
+        live = Live(job_id=order.job_id, run=order.run, index=index, phase=phase, progress=progress, eta=eta)
         self.turn(Progressed(live=live, frame=None, fps=None, out_time=None, size=0))
 
     def stopped(self, order: StartRender, index: int | None = 0) -> None:

@@ -76,7 +76,7 @@ def test_outputs_to_come_are_reckoned_as_the_one_that_is_made_whatever_the_first
     busy_counter.advance(order, 0.25, 3000, index=1)
     assert seconds(busy_counter, order.job_id, "end") - 7000 == SOON  # what is left of this one, and a whole one
     assert estimate_of(busy_counter, order.job_id)["basis"] == (
-        "its own pace: 42% done, each output to come reckoned as this one"
+        "its own pace: 41% done, each output to come reckoned as this one"
     )
 
 

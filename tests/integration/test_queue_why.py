@@ -49,6 +49,17 @@ def test_only_what_is_lacking_is_said_to_be_taken(busy_counter: Counter) -> None
     assert reasons(busy_counter, job_id) == [("slots", "1 of 1 cpu taken by running jobs")]
 
 
+def test_one_that_is_encoded_is_not_said_to_be_done_before_it_is_proved(busy_counter: Counter) -> None:
+    order = busy_counter.start()
+    path = busy_counter.view(order.job_id)["outputs"][0]["path"]
+    busy_counter.advance(order, 0.999, 0)
+    assert reasons(busy_counter, order.job_id) == [("running", f"FFmpeg makes output 1 of 1, {path}: 99%")]
+    busy_counter.advance(order, 0.999, 0, phase="finishing")
+    assert reasons(busy_counter, order.job_id) == [
+        ("finishing", f"output 1 of 1, {path}, is encoded; its file is being finished and proved")
+    ]
+
+
 def test_what_nobody_proved_is_not_said_to_be_proved(busy_counter: Counter) -> None:
     order = busy_counter.start()
     busy_counter.complete(order)
