@@ -64,7 +64,8 @@ def boost(
     jobs = tally.jobs(client, selection, QUEUED, order="queue")
     for job in reversed(jobs) if front else jobs:
         with tally.of(job.id):
-            tally.results[job.id] = client.boost(job.id, priority=priority, by=by, front=front, dry_run=dry_run)
+            result = client.boost(job.id, priority=priority, by=by, front=front, dry_run=dry_run)
+            tally.results[job.id] = dry.one_of_several(result) if dry_run and len(jobs) > 1 else result
     if len(jobs) > 1 and not dry_run:
         _look_again(client, tally)
     if as_json:

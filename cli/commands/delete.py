@@ -68,7 +68,8 @@ def delete(
             result = client.delete(job.id, force=force, keep_files=keep_files, wait=WAIT_SECONDS, dry_run=dry_run)
             tally.results[job.id] = result
             if not as_json:
-                say(dry.delete(result) if dry_run else _report(result, kept=_made(job) if keep_files else []))
+                kept = _made(job) if keep_files else []
+                say(dry.delete(result, kept) if dry_run else _report(result, kept))
     if as_json:
         tally.print_json()
     tally.check()

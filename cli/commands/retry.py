@@ -40,9 +40,11 @@ def retry(
     selection = Selection(given, session, wanted)
     selection.check()
     tally = Tally[JobResult](single=selection.names_one)
-    for job in tally.jobs(client, selection, FAILED):
+    jobs = tally.jobs(client, selection, FAILED)
+    for job in jobs:
         with tally.of(job.id):
-            result = tally.results[job.id] = client.retry(job.id, dry_run=dry_run)
+            result = client.retry(job.id, dry_run=dry_run)
+            result = tally.results[job.id] = dry.one_of_several(result) if dry_run and len(jobs) > 1 else result
             if not as_json:
                 say(dry.retry(result) if dry_run else line(result.job))
     views = wait_for(client, tally.results) if wait and not dry_run else {}

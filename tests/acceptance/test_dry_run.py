@@ -158,3 +158,25 @@ def test_trying_from_a_shell(daemon: Daemon) -> None:
     assert shell.result("cancel", "--dry-run", waits, "--json")["dry_run"] is True
     assert daemon.view(waits)["status"] == "queued"
     assert target.exists()
+
+
+def test_of_several_that_are_tried_by_themselves_no_place_is_told(daemon: Daemon) -> None:
+    shell = Shell(daemon.bus, daemon.out)
+    failed = [daemon.finish(tempered(quick(daemon.out / f"f-{n}.mp4", session="all"), "dying"))["id"] for n in "ab"]
+    daemon.result("drain")
+    ids = [daemon.submit(quick(daemon.out / f"{n}.mp4", session="all", name=n))["id"] for n in "cd"]
+    said = shell.do("boost", "--session", "all", "--priority", "3", "--dry-run")
+    assert said.splitlines() == [f"{one} would have priority 3: {n}" for one, n in zip(ids, "cd", strict=True)]
+    results = shell.result("boost", *ids, "--front", "--dry-run")["results"]
+    assert [(one["result"]["position"], one["result"]["job"]["position"]) for one in results] == [(None, None)] * 2
+    said = shell.do("retry", "--session", "all", "--dry-run")
+    assert [line for line in said.splitlines() if "queued" in line] == [
+        f"{one} would be queued again: f-{n}.mp4" for one, n in zip(failed, "ab", strict=True)
+    ]
+
+
+def test_files_that_would_stay_are_named(daemon: Daemon) -> None:
+    target = daemon.out / "stays.mp4"
+    job_id = daemon.finish(quick(target))["id"]
+    said = Shell(daemon.bus, daemon.out).do("delete", "--dry-run", "--keep-files", job_id)
+    assert said == f"{job_id} would be deleted\n  would keep    {target}\n"
