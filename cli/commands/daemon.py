@@ -116,12 +116,21 @@ def shutdown(client: Client, /, *, mode: ShutdownMode, wait: bool, as_json: bool
     result = client.shutdown(mode)
     if not (as_json or wait):
         say(f"pid {before.pid} ends" + (" once its running jobs have finished" if mode == "drain" else ""))
+    if mode == "drain":
+        _name_paused(client)
     if wait:
         _wait(client, before, pidfd)
         if not as_json:
             say(f"pid {before.pid} has ended")
     if as_json:
         print_json(result)
+
+
+def _name_paused(client: Client) -> None:
+    """What will not finish by itself."""
+    paused = [job.id for job in client.jobs(status=("processing",)) if job.paused]
+    if paused:
+        note(f"{text.count(len(paused), 'paused job')} to unpause or cancel first: {' '.join(paused)}")
 
 
 def _watch(pid: int) -> int | None:

@@ -72,8 +72,10 @@ def unpause(
     for job in tally.jobs(client, selection, ACTIVE):
         with tally.of(job.id):
             result = tally.results[job.id] = client.unpause(job.id)
-            waits = result.job.paused is not None
-            _say(result, "goes on when it has its slots" if waits else "goes on", "is not paused", as_json=as_json)
+            if result.job.paused is None:
+                _say(result, "goes on", "is not paused", as_json=as_json)
+            else:
+                _say(result, "goes on when it has its slots", "waits for its slots already", as_json=as_json)
     if as_json:
         tally.print_json()
     tally.check()

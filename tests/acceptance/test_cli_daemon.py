@@ -84,6 +84,16 @@ def test_shutdown_that_drains_lets_running_jobs_finish_and_says_what_it_waits_fo
     assert daemon.view(job_id)["status"] == "completed"
 
 
+def test_shutdown_that_drains_names_what_will_not_finish_by_itself(daemon: Daemon, shell: Shell) -> None:
+    job_id = daemon.rendering(lasting(daemon.out / "paused.mp4"))
+    daemon.result("pause", job_id=job_id)
+    ran = shell.run("shutdown", "--mode", "drain")
+    assert (ran.status, ran.err) == (DONE, f"1 paused job to unpause or cancel first: {job_id}\n")
+    assert shell.do("unpause", job_id) == f"{job_id} goes on: paused.mp4\n"
+    assert shell.do("cancel", job_id)
+    assert daemon.ended() == 0
+
+
 # ---------------------------------------------------------------- serve
 
 

@@ -313,3 +313,7 @@ def test_pausing_from_a_shell(daemon: Daemon) -> None:
     assert shell.do("pause", job_id) == f"{job_id} was paused before: scene\n"
     assert shell.do("unpause", "--status", "processing") == f"{job_id} goes on: scene\n"
     assert shell.do("unpause", job_id) == f"{job_id} is not paused: scene\n"
+    assert shell.do("pause", job_id, "--release")
+    daemon.event(daemon.submit(lasting(daemon.out / "shell-takes.mp4"))["id"], "output_started")
+    assert shell.do("unpause", job_id) == f"{job_id} goes on when it has its slots: scene\n"
+    assert shell.do("unpause", job_id) == f"{job_id} waits for its slots already: scene\n"
