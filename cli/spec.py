@@ -62,7 +62,7 @@ def absolute(spec: JobSpec) -> JobSpec:
 def _absolute_output(output: Output) -> Output:
     inputs = None if output.inputs is None else tuple(map(_absolute_input, output.inputs))
     path = _absolute(output.path)
-    if output.path.endswith("/") and path != "/":
+    if output.path.rpartition("/")[2] in ("", ".", "..") and path != "/":
         path += "/"  # a folder stays one, and is refused: a format would make a file of its name
     return msgspec.structs.replace(output, path=path, inputs=inputs)
 

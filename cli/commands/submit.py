@@ -56,13 +56,13 @@ def _metadata(_ctx: click.Context, _param: click.Parameter, pairs: tuple[str, ..
     return {key: value for key, _, value in (pair.partition("=") for pair in pairs)} or None
 
 
-def _formats(_ctx: click.Context, _param: click.Parameter, given: str | None) -> str | list[str] | None:
+def _formats(_ctx: click.Context, _param: click.Parameter, given: tuple[str, ...]) -> str | list[str] | None:
     """One name, or several."""
-    if given is None:
+    if not given:
         return None
-    names = [name.strip() for name in given.split(",")]
+    names = [name.strip() for name in ",".join(given).split(",")]
     if "" in names:
-        raise click.BadParameter(f"{given!r} has no name of a preset in one of its places")
+        raise click.BadParameter(f"{','.join(given)!r} has no name of a preset in one of its places")
     return names if len(names) > 1 else names[0]
 
 
@@ -79,6 +79,7 @@ def _formats(_ctx: click.Context, _param: click.Parameter, given: str | None) ->
     "--format",
     "formats",
     metavar="NAME,...",
+    multiple=True,
     callback=_formats,
     help="A preset, or several: one output each (rushes formats).",
 )

@@ -184,7 +184,11 @@ def test_formats_from_a_shell(daemon: Daemon) -> None:
         assert "'--format'" in shell.fails(WRONG_USAGE, "submit", "source.mp4", "x", "--format", names)
     spaced = shell.do("submit", "source.mp4", "spaced", "--format", "proxy, marked", "--dry-run")
     assert f"would make    {daemon.out}/spaced.marked.mp4\n" in spaced
-    assert "must name a file, not a folder" in shell.fails(REFUSED, "submit", "source.mp4", "x/", "--format", "proxy")
+    repeated = shell.do("submit", "source.mp4", "twice", "--format", "proxy", "--format", "marked", "--dry-run")
+    assert repeated.splitlines()[0].endswith(": twice.proxy.mkv, twice.marked.mp4")
+    for folder in ("x/", ".", "./..", "x/."):  # and not a file of its name beside it
+        said = shell.fails(REFUSED, "submit", "source.mp4", folder, "--format", "proxy")
+        assert "must name a file, not a folder" in said
 
 
 # ---------------------------------------------------------------- how FFmpeg is run
