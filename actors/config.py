@@ -126,7 +126,7 @@ def load(given: Mapping[str, Any], file: Path | None = None, environ: Mapping[st
     for name, value in given.items():
         if value is not None:
             _tell(raw, told_by, name, value, "the command line")
-    raw["slots"] = _read_slots(raw.get("slots", {}))
+    raw["slots"] = _read_slots(raw.get("slots", {}), told_by.get("slots", "nowhere"))
     _read_sizes(raw, "min_free")
     if isinstance(raw.get("retention"), dict):
         _read_sizes(raw["retention"], "max_bytes")
@@ -183,14 +183,17 @@ def _explain(error: str, told_by: Mapping[str, str]) -> str:
     return f"setting {name} (from {told}): {problem[0].lower()}{problem[1:]}"
 
 
-def _read_slots(given: Any) -> Any:
+def _read_slots(given: Any, who: str) -> Any:
     """`4`, `"4"`, `"cpu=4,nvenc=2"` or a table, as a table with some of `cpu`; what is none is left for the check."""
     if isinstance(given, dict):
         return {CPU: len(os.sched_getaffinity(0))} | given
     if not isinstance(given, str) or "=" not in given:
         return {CPU: given}
     pairs = [part.partition("=") for part in given.split(",")]
-    return _read_slots({name.strip(): count.strip() for name, _, count in pairs})
+    slots = {name.strip(): count.strip() for name, _, count in pairs}
+    if len(slots) < len(pairs):
+        raise ConfigError(f"setting slots (from {who}): a resource has two numbers in {given!r}")
+    return _read_slots(slots, who)
 
 
 def _read_sizes(table: dict[str, Any], name: str) -> None:

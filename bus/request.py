@@ -11,7 +11,7 @@ import zmq
 from bus import codec
 from bus import messages as m
 from bus.address import check_owner, default_address, endpoints, ipc_folder, is_ipv6, is_set
-from bus.errors import REFUSALS, Internal, NoDaemon
+from bus.errors import REFUSALS, Internal, Invalid, NoDaemon
 
 T = TypeVar("T")
 
@@ -43,7 +43,10 @@ def job_spec(job: m.JobSpec | Mapping[str, Any]) -> m.JobSpec:
         Invalid: a field is missing, unknown or mistyped; `details["path"]` names it.
 
     """
-    body = codec.encode({"v": 1, "id": "check", "type": "submit", "job": msgspec.to_builtins(job)})
+    try:
+        body = codec.encode({"v": 1, "id": "check", "type": "submit", "job": msgspec.to_builtins(job)})
+    except OverflowError:
+        raise Invalid.at("job", "it holds a number of more than 64 bits, which the bus cannot carry") from None
     command = codec.decode_command(body)[1]
     if isinstance(command, Exception):
         raise command

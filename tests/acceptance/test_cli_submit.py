@@ -156,6 +156,12 @@ def test_a_spec_that_cannot_be_is_refused_as_the_daemon_would_with_the_field(dae
     assert "job.prioritty" in said
 
 
+def test_a_number_that_the_bus_cannot_carry_is_refused(daemon: Daemon, shell: Shell) -> None:
+    spec = {**quick(daemon.out / "large.mp4"), "priority": 2**64}
+    said = shell.fails(REFUSED, "submit", "--spec", "-", stdin=json.dumps(spec))
+    assert said == "rushes: invalid: it holds a number of more than 64 bits, which the bus cannot carry\n"
+
+
 def test_an_input_that_is_not_there_is_refused_and_named(shell: Shell) -> None:
     said = shell.fails(REFUSED, "submit", "nowhere.mov", "out.mp4")
     assert "invalid" in said

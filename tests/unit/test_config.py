@@ -57,7 +57,7 @@ def test_slots_may_be_of_several_resources(file: Path) -> None:
     assert load({"slots": "cpu=8, nvenc=1"}, file, {}).slots == {"cpu": 8, "nvenc": 1}
 
 
-@pytest.mark.parametrize("given", ["nvenc", "cpu=", "=2", "cpu=0", "cpu=2,,", "GPU=1", "cpu=1,cpu"])
+@pytest.mark.parametrize("given", ["nvenc", "cpu=", "=2", "cpu=0", "cpu=2,,", "GPU=1", "cpu=1,cpu", "cpu=1,cpu=2"])
 def test_slots_that_cannot_be_are_refused(given: str) -> None:
     assert "setting slots (from the command line): " in refused({"slots": given})
 
