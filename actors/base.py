@@ -16,7 +16,8 @@ import pykka
 from actors.logs import logger
 from actors.mail import ActorDied, Mail
 from bus import codec
-from bus.hub import Hub, Pending, Request
+from bus.errors import Busy
+from bus.hub import Hub, Pending, Request, refusal_body
 
 SUPERVISOR = "supervisor"
 QUEUE = "queue"
@@ -33,6 +34,9 @@ WORK_FOLDER = "work"
 MAX_BATCH = 256
 """Messages handled in one go: enough share a fsync, and nobody waits for long behind them."""
 
+
+REPAIRED = "this part of the daemon is being repaired; send the same command again"
+"""What an actor that dies leaves its clients with: the next one does not know of them."""
 
 RENDER_PREFIX = "render/"
 
@@ -113,8 +117,9 @@ class BusActor(pykka.ThreadingActor):
     def end(self) -> None:
         """Let go of what `begin` took; also after a failure."""
 
-    def failing(self) -> None:
-        """After a failure, while there is still an outbox: answer whoever waits for this actor."""
+    def unanswered(self) -> list[Request]:
+        """After a failure: the commands that nobody will answer any more. Whoever sent them is told to ask again."""
+        return self.unread()
 
     def died(self) -> None:
         """After a failure, once everything was let go of."""
@@ -124,7 +129,7 @@ class BusActor(pykka.ThreadingActor):
         return None if error is None else ActorDied(address=self.address, error=error)
 
     def unread(self) -> list[Request]:
-        """For `failing`: the commands that nobody will read any more; the mail beside them is lost with its reader."""
+        """The commands in the inbox of one who reads no more; the mail beside them is lost with its reader."""
         found, others = [], []
         while not self.actor_inbox.empty():
             envelope = self.actor_inbox.get()
@@ -195,8 +200,9 @@ class BusActor(pykka.ThreadingActor):
     def _close(self, error: str | None = None) -> None:
         self.hub.unregister(self.address, self.inbox)
         try:
-            if error is not None:
-                self.failing()
+            if error is not None and hasattr(self, "outbox"):
+                for request in self.unanswered():
+                    self.outbox.reply(request.envelope, refusal_body(request.command.id, Busy(REPAIRED)))
             self.end()
         finally:
             last_word = self.closing(error)

@@ -59,7 +59,7 @@ class JanitorSettings(NamedTuple):
 class Janitor(BusActor):
     """See the module. Runs in a thread of its own, which may block on a slow disk without harm to others."""
 
-    reads = RemoveFiles | LookAtFiles | OrphanedFolders | WatchRoom | Tick
+    reads = RemoveFiles | OrphanedFolders | WatchRoom | Tick
 
     def __init__(self, hub: Hub, watcher: Watcher, settings: JanitorSettings) -> None:
         super().__init__(hub, JANITOR)
@@ -81,23 +81,20 @@ class Janitor(BusActor):
         if due is not None:
             self._watcher.after(due, JANITOR, BACKUP)
 
-    def receive(
-        self, messages: Sequence[RemoveFiles | LookAtFiles | OrphanedFolders | WatchRoom | Tick | Request]
-    ) -> None:
+    def receive(self, messages: Sequence[RemoveFiles | OrphanedFolders | WatchRoom | Tick | Request]) -> None:
         """Do what each says."""
         for message in messages:
             match message:
                 case RemoveFiles():
                     self._remove(message)
-                case LookAtFiles():
-                    self.outbox.reply(message.envelope, _would_remove(message))
                 case OrphanedFolders():
                     for job_id in message.job_ids:
                         self._remove_orphan(job_id)
                 case WatchRoom():
                     self._full_folders.add(message.folder)
                 case Request():
-                    self.outbox.reply(message.envelope, self._answer(message))
+                    is_trial = isinstance(message.prepared, LookAtFiles)
+                    self.outbox.reply(message.envelope, _would_remove(message) if is_trial else self._answer(message))
                 case Tick():
                     self._tick(message.what)
 
@@ -242,9 +239,11 @@ def remove_if_same(path: Path, identity: FileIdentity, *, dry_run: bool) -> bool
     return True
 
 
-def _would_remove(order: LookAtFiles) -> bytes:
+def _would_remove(request: Request) -> bytes:
     """The reply to a delete that only asks."""
-    removed, missing, failed = remove_files(order.files, dry_run=True)
-    partials = [path for path in order.partials if Path(path).exists()]
-    result = m.DeleteResult(order.job_id, "deleted", None, [*removed, *partials], missing, failed, dry_run=True)
-    return result_body(order.command_id, result)
+    command, look = request.command, request.prepared
+    assert isinstance(command, m.Delete)
+    removed, missing, failed = remove_files(look.files, dry_run=True)
+    partials = [path for path in look.partials if Path(path).exists()]
+    result = m.DeleteResult(command.job_id, "deleted", None, [*removed, *partials], missing, failed, dry_run=True)
+    return result_body(command.id, result)

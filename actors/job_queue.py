@@ -42,7 +42,7 @@ from actors.mail import (
     WorkFolders,
 )
 from actors.watcher import Watcher
-from bus.errors import Busy, CommandRefused, Internal, Unavailable
+from bus.errors import CommandRefused, Internal, Unavailable
 from bus.hub import Hub, Request, refusal_body, result_body
 
 HEARTBEAT = "heartbeat"
@@ -110,11 +110,9 @@ class Queue(BusActor):
             turn.write()
         return turn
 
-    def failing(self) -> None:
-        """Whoever waits for a reply is told to ask again: the next Queue does not know them."""
-        busy = Busy("this part of the daemon is being repaired; send the same command again")
-        for request in self._desk.waiting() + self.unread():
-            self._refuse(request, busy)
+    def unanswered(self) -> list[Request]:
+        """Those whose replies are held, too."""
+        return self._desk.waiting() + self.unread()
 
     def end(self) -> None:
         """Close the store."""
@@ -334,7 +332,8 @@ class Queue(BusActor):
                     return
                 result = reads.answer(request, self._keeper, self._settings.about, self._work)
             if isinstance(result, LookAtFiles):
-                self.outbox.mail(JANITOR, result)
+                for refused, busy in self.hub.hand_over(JANITOR, request._replace(prepared=result)):
+                    self._refuse(refused, busy)
                 return
             body = result_body(command.id, result)
         except StoreError as error:

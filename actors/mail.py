@@ -180,12 +180,9 @@ class RemoveFiles(Mail, frozen=True, kw_only=True):
     files: list[tuple[str, FileIdentity]]
 
 
-class LookAtFiles(Mail, frozen=True, kw_only=True):
-    """Queue to Janitor: tell the client of that envelope what would become of these files, were the job deleted."""
+class LookAtFiles(Struct, frozen=True, kw_only=True):
+    """Queue to Janitor, with a `delete` that is only tried: tell its client what would become of these files."""
 
-    envelope: tuple[bytes, ...]
-    command_id: str
-    job_id: str
     files: list[tuple[str, FileIdentity]]
     partials: list[str]
 

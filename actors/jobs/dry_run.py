@@ -46,13 +46,7 @@ def attempt(store: Store, ledger: Ledger, request: Request) -> Any:
             made = (
                 [] if command.keep_files else [(output.path, output.file) for output in before.outputs if output.file]
             )
-            return LookAtFiles(
-                envelope=request.envelope,
-                command_id=command.id,
-                job_id=before.id,
-                files=made,
-                partials=_partials(before),
-            )
+            return LookAtFiles(files=made, partials=_partials(before))
         if isinstance(command, m.Cancel):
             kept = [output.path for output in before.outputs if output.is_complete]
             partials = _partials(before) if result.changed else []

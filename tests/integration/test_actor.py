@@ -7,14 +7,14 @@ from typing import Any
 import pykka
 import pytest
 
-from actors.base import MAX_BATCH, BusActor
-from actors.mail import Tick
+from actors.base import MAX_BATCH, QUEUE, REPAIRED, SUPERVISOR, BusActor
+from actors.mail import ActorDied, Tick
 from bus import codec
 from bus import messages as m
 from bus.anteroom import SHARED_TURN, TURN
 from bus.inbox import Pending, Request
 from tests.integration.parts import Switchboard
-from tests.support.wire import PATIENCE
+from tests.support.wire import PATIENCE, Dealer
 
 ADDRESS = "slow"
 TICK = codec.encode(Tick(what="now"))
@@ -115,3 +115,31 @@ def test_it_ends_when_it_is_told_to_however_much_stands_before_and_behind(slow: 
     assert slow.batches == [1, 2, 2, 2, 2], "what is there already is done; nothing is taken together any more"
     with pytest.raises(pykka.ActorDeadError):
         slow.actor_ref.tell([TICK])
+
+
+class Frail(Slow):
+    """Dies of its second batch."""
+
+    def receive(self, messages: Sequence[Any]) -> None:
+        super().receive(messages)
+        assert len(self.batches) == 1, "as it was told"
+
+
+def test_whoever_waits_for_one_that_dies_is_told_to_ask_again(switchboard: Switchboard) -> None:
+    box = switchboard.letterbox(SUPERVISOR)
+    ref = Frail.start(switchboard.hub)
+    actor = ref._actor_weakref()
+    assert isinstance(actor, Frail)
+    with Dealer(switchboard.address) as client:
+        client.send("status", id="known")
+        mine = switchboard.letterbox(QUEUE).command()
+        actor.inbox.put(TICK)
+        assert actor.at_work.acquire(timeout=PATIENCE)
+        for _ in range(MAX_BATCH):
+            actor.inbox.put(TICK)
+        actor.inbox.put(mine)  # the first that its last batch has no room for
+        for _ in range(2):
+            actor.goes_on.release()
+        assert box.mail(ActorDied).address == ADDRESS
+        error = client.reply_to("known")["error"]
+        assert (error["code"], error["message"]) == ("busy", REPAIRED)

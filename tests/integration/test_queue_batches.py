@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from actors import job_queue
+from actors.base import JANITOR
 from actors.jobs import database
 from actors.jobs.database import FILE_NAME
 from actors.jobs.sql import AT_ONCE
@@ -308,6 +309,16 @@ def test_a_sweep_that_fails_is_made_up_for_by_the_next(counter: Counter) -> None
         counter.turn(SweepDue())
     counter.turn(SweepDue())
     assert counter.janitor.mail(RemoveFiles).job_id == job_id
+
+
+def test_a_delete_that_is_only_tried_while_the_janitor_is_away_is_to_be_asked_again(counter: Counter) -> None:
+    job_id = counter.submit()["id"]
+    counter.switchboard.hub.unregister(JANITOR, counter.janitor)
+    assert counter.refusal("delete", job_id=job_id, force=True, dry_run=True)["code"] == "busy"
+    counter.switchboard.hub.register(JANITOR, counter.janitor)
+    counter.turn(asked := counter.request("delete", job_id=job_id, force=True, dry_run=True))
+    handed = counter.janitor.command()
+    assert (handed.command, handed.envelope) == (asked.command, asked.envelope)
 
 
 def long_failure(order: StartRender) -> RenderEnded:
