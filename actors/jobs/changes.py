@@ -13,7 +13,7 @@ from actors.jobs import admit
 from actors.jobs.admit import Admitted
 from actors.jobs.ledger import DRAINING, FRONT_RANK, SLOTS, Ledger
 from actors.jobs.model import CancelWish, Deleting, Job
-from actors.jobs.slots import shape_of, with_setting
+from actors.jobs.slots import MAX_SHAPES, shape_of, with_setting
 from actors.jobs.states import CANCEL, RETRY, can_retry, describe, is_active
 from actors.jobs.turn import NOBODY, Cause, Turn
 from actors.mail import RemoveFiles, StopRender
@@ -48,12 +48,14 @@ def submit(turn: Turn, job: Admitted, cause: Cause) -> m.JobResult:
         return turn.view(find(turn, job_id)) if job_id else None
 
     admit.check_not_taken(outputs, holder, asked_as)
+    shape = shape_of(spec.resources)
+    check_shape(turn, shape)
     turn.ledger.number += 1
     number = turn.ledger.number
     new = Job(
         number=number, id=next(turn.ledger.ids), priority=spec.priority, rank=number, name=spec.name,
         session=spec.session, spec_json=msgspec.json.encode(spec), submitted_by=cause.by or "", created_at=turn.now,
-        shape=shape_of(spec.resources), outputs=outputs,
+        shape=shape, outputs=outputs,
     )  # fmt: skip
     new.__dict__["spec"] = spec  # the cached property, which would decode it again
     turn.count(new, 1)
@@ -70,6 +72,16 @@ def check_resources(spec: m.JobSpec, ledger: Ledger) -> None:
         if count > most.get(name, 0):
             there = ", ".join(f"{name} {total}" for name, total in sorted(most.items()))
             raise Invalid.at(f"job.resources.{name}", f"it takes {count} of {name!r}; the slots here are: {there}")
+
+
+def check_shape(turn: Turn, shape: str) -> None:
+    """Refuse a job that differs in what it takes from too many others that wait; the last check, since it notes it."""
+    if shape == shape_of(None) or shape in turn.shapes:
+        return
+    if len(turn.shapes) >= MAX_SHAPES:
+        why = f"jobs that take {MAX_SHAPES} different sets of resources wait already; {shape} would be one more"
+        raise Conflict(f"{why}: take what one of them takes, or wait", {"path": "job.resources", "job": None})
+    turn.shapes.add(shape)
 
 
 def cancel(turn: Turn, command: m.Cancel, cause: Cause) -> m.CancelResult:
@@ -195,6 +207,7 @@ def retry(turn: Turn, command: m.Retry, cause: Cause) -> m.JobResult:
         return turn.view(find(turn, job_id)) if job_id else None
 
     admit.check_not_taken(wanted, holder)
+    check_shape(turn, job.shape)
     turn.move(job, RETRY)
     job.attempts_base = job.attempts
     requeue(turn, job, "retry", cause)

@@ -12,8 +12,12 @@ from bus.spec import Resources
 DEFAULT_NEED: Resources = {CPU: 1}
 """What a job takes that does not say."""
 
-SHAPES_REMEMBERED = 4096
-"""Few jobs differ in what they take: a machine with 64 cpu and 8 nvenc has 576 shapes at the most."""
+MAX_SHAPES = 1024
+"""Few jobs differ in what they take: a machine with 64 cpu and 8 nvenc has 576 shapes at the most. Each of those that
+wait costs a turn some 5 µs, so that all of them cost it as much as its fsync on a busy disk."""
+
+SHAPES_REMEMBERED = 4 * MAX_SHAPES
+"""Those that run, are held or were changed by a restart, too."""
 
 
 class Setting(NamedTuple):

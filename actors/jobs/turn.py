@@ -6,6 +6,7 @@ durable event through `event`.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 from msgspec.structs import replace
@@ -160,6 +161,11 @@ class Turn:
         self.published.append(Published(event.topic, codec.encode(event)))
 
     # ------------------------------------------------------------ jobs
+
+    @cached_property
+    def shapes(self) -> set[str]:
+        """What jobs take that wait for slots, from the first look in this turn on; who adds a job adds its shape."""
+        return set(self.store.ready_shapes())
 
     def view(self, job: Job, position: int | None = None) -> m.JobView:
         """The job as it stands in this turn."""

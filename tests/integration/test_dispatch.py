@@ -10,9 +10,11 @@ from actors.jobs import changes, dispatch
 from actors.jobs.admit import Admitted
 from actors.jobs.ledger import Ledger, Settings
 from actors.jobs.model import Job, Output
+from actors.jobs.slots import MAX_SHAPES
 from actors.jobs.store import Store
 from actors.jobs.turn import NOBODY, Turn
 from bus import messages as m
+from bus.errors import Conflict
 
 WORK = "/work"
 
@@ -28,17 +30,40 @@ class Queue:
         self.ledger = Ledger(self.store, Settings(slots))
         self._names = itertools.count()
 
-    def submit(self, priority: int = 0, folder: str = "/out", **resources: int) -> str:
+    def submit_all(self, *needs: dict[str, int]) -> None:
+        """All in one turn."""
+        with self.store.transaction():
+            turn = Turn(self.store, self.ledger)
+            for need in needs:
+                changes.submit(turn, self._admitted(0, "/out", need), NOBODY)
+            turn.write()
+
+    def _admitted(self, priority: int, folder: str, resources: dict[str, int]) -> Admitted:
         path = f"{folder}/{next(self._names)}.mp4"
         spec = m.JobSpec(
             inputs=(m.Input("/in.mov"),), outputs=(m.Output(path),), priority=priority, resources=resources or None
         )
-        admitted = Admitted(spec, [Output(index=0, path=path, target=path, name=None)])
+        return Admitted(spec, [Output(index=0, path=path, target=path, name=None)])
+
+    def submit(self, priority: int = 0, folder: str = "/out", **resources: int) -> str:
+        admitted = self._admitted(priority, folder, resources)
         with self.store.transaction():
             turn = Turn(self.store, self.ledger)
             result = changes.submit(turn, admitted, NOBODY)
             turn.write()
         return result.job.id
+
+    def roll_back(self) -> None:
+        """Forget the turn that was not to be."""
+        slots = self.ledger.slots
+        self.ledger.reload(self.store)
+        self.ledger.slots = slots
+
+    def cancel(self, job_id: str) -> None:
+        with self.store.transaction():
+            turn = Turn(self.store, self.ledger)
+            changes.cancel(turn, m.Cancel(id="cancel", job_id=job_id), NOBODY)
+            turn.write()
 
     def fill(self) -> list[str]:
         """The ids of those that were started, in order."""
@@ -86,3 +111,22 @@ def test_a_turn_in_which_nobody_can_start_reads_no_job_however_many_shapes_there
     assert queue.fill() == []
     assert [one for one in statements if "FROM outputs" in one] == []
     assert large or len(statements) <= FEW
+
+
+def test_a_job_unlike_all_that_wait_is_refused_where_these_are_too_unlike_each_other(queue: Queue) -> None:
+    queue.ledger.slots = {"cpu": 32, "nvenc": 33}
+    needs = [{"cpu": cpu, "nvenc": nvenc} for nvenc in range(1, 33) for cpu in range(1, 33)]
+    assert len(needs) == MAX_SHAPES
+    with pytest.raises(Conflict, match="1024 different sets") as within_a_turn:
+        queue.submit_all(*needs, {"nvenc": 33})
+    assert within_a_turn.value.details["path"] == "job.resources"
+    queue.roll_back()
+    queue.submit_all(*needs[1:])
+    first = queue.submit(cpu=1, nvenc=1)
+    with pytest.raises(Conflict, match="nvenc=33 would be one more"):
+        queue.submit(nvenc=33)
+    queue.roll_back()
+    queue.submit_all(needs[-1])
+    queue.cancel(first)
+    queue.submit(nvenc=33)
+    queue.submit_all({})  # what a job takes that does not say is no further set

@@ -2,6 +2,7 @@
 
 import pytest
 
+from actors.jobs import changes
 from actors.mail import BeginStop, OutputCompleted, QueueDone, RenderEnded, Signalled, StartRender, StopRender
 from tests.integration.parts import Counter, facts
 from tests.support import contract
@@ -378,3 +379,17 @@ def test_each_event_is_its_jobs_newest_seq_and_in_its_shape(busy_counter: Counte
     for event in busy_counter.events():
         contract.check(event, contract.EVENT)
     assert busy_counter.view(order.job_id)["seq"] == busy_counter.last(order.job_id)["seq"]
+
+
+def test_a_job_unlike_all_that_wait_is_not_queued_again_where_these_are_too_unlike_each_other(
+    busy_counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "MAX_SHAPES", 1)
+    busy_counter.result("slots", slots={"cpu": 3})
+    order = busy_counter.start(resources={"cpu": 3})
+    busy_counter.fail(order)
+    busy_counter.result("drain")
+    busy_counter.submit(resources={"cpu": 2})
+    refusal = busy_counter.refusal("retry", job_id=order.job_id)
+    assert (refusal["code"], refusal["details"]["path"]) == ("conflict", "job.resources")
+    assert busy_counter.view(order.job_id)["status"] == "failed"
