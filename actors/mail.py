@@ -42,7 +42,7 @@ class StartRender(Mail, frozen=True, kw_only=True):
     spec: m.JobSpec
     pending: list[int]
     stop: StopWhy | None
-    paused: bool = False
+    paused: str | None = None
     discard: m.ErrorView | None = None
 
 
@@ -55,17 +55,21 @@ class StopRender(Mail, frozen=True, kw_only=True):
 
 
 class PauseRender(Mail, frozen=True, kw_only=True):
-    """Queue to Render: the wish is on disk; hold the child where it is, or let it go on."""
+    """Queue to Render: the wish is on disk; hold the child where it is, or (None) let it go on.
+
+    `paused` tells a pause from the one before, whose `Paused` may still be under way.
+    """
 
     run: int
-    paused: bool
+    paused: str | None
 
 
 class Paused(Mail, frozen=True, kw_only=True):
-    """Render to Queue: the child is held, or no further one is started."""
+    """Render to Queue: the child is held, or no further one is started, by that pause."""
 
     job_id: str
     run: int
+    paused: str
 
 
 class OutputStarted(Mail, frozen=True, kw_only=True):

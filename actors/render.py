@@ -144,9 +144,9 @@ class Render(BusActor):
             self._adopt(run)
         elif self._told_to is not None:
             self._report_end(None, "stopped")
-        elif self._paused:
+        elif self._paused is not None:
             self._waits = True
-            self._reports.paused()
+            self._reports.paused(self._paused)
         else:
             self._run = run
             self._start(run)
@@ -178,8 +178,8 @@ class Render(BusActor):
             stopper = self._watch(run, child, is_adopted=True)
             if is_to_end:
                 self._climb(run, stopper)
-            elif self._paused:
-                self._hold(run, child)
+            elif self._paused is not None:
+                self._hold(run, child, self._paused)
             elif run.brake.is_on:
                 run.brake.release(child)  # an earlier Render was told to, and did not come to it
             return
@@ -245,7 +245,7 @@ class Render(BusActor):
 
     # ------------------------------------------------------------ pausing
 
-    def _pause(self, wanted: bool) -> None:
+    def _pause(self, wanted: str | None) -> None:
         """Hold a running child, or let it go on. Between two outputs, none is started; a proof is not held up."""
         if wanted == self._paused:
             return
@@ -254,14 +254,14 @@ class Render(BusActor):
         if self._waits:
             self._next()
         elif run is not None and run.child is not None and stopper is not None and not stopper.is_climbing:
-            if wanted:
-                self._hold(run, run.child)
-            else:
+            if wanted is None:
                 run.brake.release(run.child)
+            else:
+                self._hold(run, run.child, wanted)
 
-    def _hold(self, run: Run, child: Child) -> None:
+    def _hold(self, run: Run, child: Child, pause: str) -> None:
         run.brake.apply(child)
-        self._reports.paused()
+        self._reports.paused(pause)
 
     # ------------------------------------------------------------ stopping
 

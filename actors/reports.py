@@ -45,9 +45,9 @@ class Reports:
         news = Progressed(live=live, frame=block.frame, fps=block.fps, out_time=block.out_time, size=size)
         self._outbox.mail(QUEUE, news)
 
-    def paused(self) -> None:
+    def paused(self, pause: str) -> None:
         """The child is held, or no further one is started."""
-        self._outbox.mail(QUEUE, Paused(job_id=self._job_id, run=self._run))
+        self._outbox.mail(QUEUE, Paused(job_id=self._job_id, run=self._run, paused=pause))
 
     def rung(self, index: int, rung: Rung | None) -> None:
         """A rung of the ladder was taken, if one was."""

@@ -95,6 +95,11 @@ class Pause(Struct, frozen=True):
     released: bool = False
     go_on: tuple[str, str | None] | None = None
 
+    @property
+    def mark(self) -> str:
+        """What tells it from the job's other pauses: two commands of one turn have one time."""
+        return f"{self.at} {self.by} {self.command_id}"
+
     def view(self) -> m.PauseView:
         """The pause as the bus shows it."""
         return m.PauseView(by=self.by, at=self.at, released=self.released)

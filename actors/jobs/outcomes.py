@@ -69,7 +69,7 @@ def order(turn: Turn, job: Job, discard: m.ErrorView | None = None) -> None:
             spec=job.spec,
             pending=job.pending,
             stop=stop_wish(turn, job),
-            paused=is_held(job),
+            paused=held_by(job),
             discard=discard,
         ),
     )
@@ -82,9 +82,11 @@ def stop_wish(turn: Turn, job: Job) -> StopWhy | None:
     return "stop" if turn.ledger.stopping == "stop" or job.phase == "stopping" else None
 
 
-def is_held(job: Job) -> bool:
-    """True where the job's child is to be held where it is."""
-    return job.paused is not None and (job.paused.go_on is None or job.gave_up_slots)
+def held_by(job: Job) -> str | None:
+    """The mark of the pause that the job's child is to be held by, None where it is to run."""
+    if job.paused is None or not (job.paused.go_on is None or job.gave_up_slots):
+        return None
+    return job.paused.mark
 
 
 def output_started(turn: Turn, news: OutputStarted) -> None:
@@ -98,8 +100,8 @@ def output_started(turn: Turn, news: OutputStarted) -> None:
     if why is not None:
         # The wish may have been sent before this Render could be reached.
         turn.mail(render_address(job.id), StopRender(run=job.runs, why=why))
-    elif is_held(job):
-        turn.mail(render_address(job.id), PauseRender(run=job.runs, paused=True))
+    elif (pause := held_by(job)) is not None:
+        turn.mail(render_address(job.id), PauseRender(run=job.runs, paused=pause))
     output = job.outputs[news.index]
     if output.status == "rendering":
         return
@@ -142,14 +144,14 @@ def progressed(turn: Turn, news: Progressed) -> None:
 
 
 def paused(turn: Turn, news: Paused) -> None:
-    """The child is held where it is. A Render that was ordered before the job was to go on may not have heard of it."""
+    """The child is held where it is. A Render may not have heard yet that the job was to go on, or was paused again."""
     job = current(turn, news.job_id, news.run)
     if job is None:
         return
-    if is_held(job):
+    if held_by(job) == news.paused:
         pauses.taken(turn, job)
     elif stop_wish(turn, job) is None:
-        turn.mail(render_address(job.id), PauseRender(run=job.runs, paused=False))
+        turn.mail(render_address(job.id), PauseRender(run=job.runs, paused=held_by(job)))
 
 
 def signalled(turn: Turn, news: Signalled) -> None:

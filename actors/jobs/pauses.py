@@ -31,7 +31,7 @@ def pause(turn: Turn, command: m.Pause, cause: Cause) -> m.PauseResult:
     if job.status == "queued" or (job.phase == "paused" and was is not None and held.released != was.released):
         _tell_paused(turn, job, cause)
     elif job.phase != "paused":
-        turn.mail(render_address(job.id), PauseRender(run=job.runs, paused=True))
+        turn.mail(render_address(job.id), PauseRender(run=job.runs, paused=held.mark))
     turn.save(job)
     return m.PauseResult(turn.view(job), changed=True)
 
@@ -109,4 +109,4 @@ def _go_on(turn: Turn, job: Job, cause: Cause) -> None:
     turn.log("job_unpaused", job_id=job.id, by=cause.by)
     turn.save(job)
     if job.status == "processing":
-        turn.mail(render_address(job.id), PauseRender(run=job.runs, paused=False))
+        turn.mail(render_address(job.id), PauseRender(run=job.runs, paused=None))

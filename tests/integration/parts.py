@@ -28,6 +28,8 @@ from actors.mail import (
     Mail,
     OutputCompleted,
     OutputStarted,
+    Paused,
+    PauseRender,
     Progressed,
     RemoveFiles,
     RenderEnded,
@@ -332,6 +334,14 @@ class Counter:
         """Say how far the output is that is being rendered; `eta` in seconds."""
         live = Live(job_id=order.job_id, run=order.run, index=index, phase=phase, progress=progress, eta=eta)
         self.turn(Progressed(live=live, frame=None, fps=None, out_time=None, size=0))
+
+    def hold(self, order: StartRender, *, release: bool = False) -> None:
+        """Pause a job, and be its Render that holds the child."""
+        box = self.render(order.job_id)
+        self.result("pause", job_id=order.job_id, release=release)
+        pause = box.mail(PauseRender).paused
+        assert pause is not None
+        self.turn(Paused(job_id=order.job_id, run=order.run, paused=pause))
 
     def stopped(self, order: StartRender, index: int | None = 0) -> None:
         """Say that the child is gone because it was told to."""

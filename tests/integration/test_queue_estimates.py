@@ -10,7 +10,7 @@ import pytest
 
 from actors.jobs import estimate
 from actors.jobs.database import FILE_NAME
-from actors.mail import OutputStarted, Paused, StartRender
+from actors.mail import OutputStarted, StartRender
 from tests.integration.parts import Counter
 from tests.support.wire import Map
 
@@ -140,8 +140,7 @@ def test_a_large_job_waits_for_all_that_run_and_a_small_one_for_the_large_one(mi
 def test_what_is_held_takes_no_time_of_those_behind_it(mixed: Counter) -> None:
     took(mixed, mixed.start(), of=1000)
     held = mixed.start()
-    mixed.result("pause", job_id=held.job_id)
-    mixed.turn(Paused(job_id=held.job_id, run=held.run))
+    mixed.hold(held)
     mixed.advance(mixed.start(), 0.5, 500)
     mixed.result("pause", job_id=mixed.submit()["id"])
     assert seconds(mixed, mixed.submit()["id"], "start") - 500 == SOON

@@ -12,14 +12,19 @@ from tests.support.wire import Map
 def held(counter: Counter, **more: Any) -> StartRender:
     """A run that was paused, has its child held, and gave up its slots."""
     order = counter.start(**more)
-    counter.result("pause", job_id=order.job_id, release=True)
-    counter.turn(Paused(job_id=order.job_id, run=order.run))
+    counter.hold(order, release=True)
     return order
 
 
-def told(box: Letterbox) -> bool:
-    """Whether a Render is told to hold its child."""
+def told(box: Letterbox) -> str | None:
+    """By which pause a Render is told to hold its child, None where it is to let it go on."""
     return box.mail(PauseRender).paused
+
+
+def confirm(counter: Counter, order: StartRender, pause: str | None) -> None:
+    """Say that the child is held by that pause."""
+    assert pause is not None
+    counter.turn(Paused(job_id=order.job_id, run=order.run, paused=pause))
 
 
 def waits(view: Map) -> str | None:
@@ -63,10 +68,34 @@ def test_a_render_that_did_not_hear_that_the_job_is_to_go_on_is_told_again(busy_
     box = busy_counter.render(order.job_id)
     busy_counter.result("pause", job_id=order.job_id)
     busy_counter.result("unpause", job_id=order.job_id)
-    assert [told(box), told(box)] == [True, False]
-    busy_counter.turn(Paused(job_id=order.job_id, run=order.run))  # of one that was ordered before the unpause
-    assert told(box) is False
+    pause = told(box)
+    assert told(box) is None
+    confirm(busy_counter, order, pause)  # by one that was ordered before the unpause
+    assert told(box) is None
     assert busy_counter.view(order.job_id)["phase"] == "rendering"
+
+
+@pytest.mark.parametrize("in_one_turn", [False, True], ids=["three turns", "one turn"])
+def test_a_render_that_held_its_child_by_an_earlier_pause_does_not_yet_by_this_one(
+    busy_counter: Counter, in_one_turn: bool
+) -> None:
+    order = busy_counter.start()
+    box = busy_counter.render(order.job_id)
+    requests = [
+        busy_counter.request(kind, job_id=order.job_id, **fields)
+        for kind, fields in (("pause", {}), ("unpause", {}), ("pause", {"release": True}))
+    ]
+    for some in [requests] if in_one_turn else [[one] for one in requests]:
+        busy_counter.turn(*some)
+    first, nothing, second = told(box), told(box), told(box)
+    assert nothing is None
+    confirm(busy_counter, order, first)
+    assert busy_counter.view(order.job_id)["phase"] == "rendering"
+    assert busy_counter.result("status")["resources"]["cpu"]["used"] == 1
+    assert told(box) == second, "it may never have heard of it"
+    confirm(busy_counter, order, second)
+    assert busy_counter.view(order.job_id)["phase"] == "paused"
+    assert busy_counter.kinds(order.job_id).count("paused") == 1
 
 
 def test_whoever_waits_for_the_end_of_a_paused_job_gets_the_result_of_a_pause(busy_counter: Counter) -> None:
@@ -88,13 +117,14 @@ def test_one_that_is_being_stopped_can_be_neither_paused_nor_let_go_on(busy_coun
 
 def test_slots_that_are_given_up_later_are_told_of(busy_counter: Counter) -> None:
     order = busy_counter.start()
+    box = busy_counter.render(order.job_id)
     busy_counter.result("pause", job_id=order.job_id)
-    busy_counter.turn(Paused(job_id=order.job_id, run=order.run))
+    confirm(busy_counter, order, pause := told(box))
     view = busy_counter.result("pause", job_id=order.job_id, release=True)["job"]
     told_of = [event["data"] for event in busy_counter.events(order.job_id) if event["type"] == "job.paused"]
     assert told_of == [{"released": False}, {"released": True}]
     assert view["seq"] == busy_counter.last(order.job_id)["seq"]
-    busy_counter.turn(Paused(job_id=order.job_id, run=order.run))
+    confirm(busy_counter, order, pause)
     assert not busy_counter.result("pause", job_id=order.job_id, release=True)["changed"]
     assert busy_counter.kinds(order.job_id).count("paused") == 2
 

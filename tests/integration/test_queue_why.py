@@ -6,7 +6,6 @@ from contextlib import closing
 import pytest
 
 from actors.jobs.database import FILE_NAME
-from actors.mail import Paused
 from tests.integration.parts import Counter
 from tests.support.wire import Map
 
@@ -31,8 +30,7 @@ def test_one_that_takes_more_than_there_is_is_not_told_that_others_have_it(busy_
 def test_one_that_is_to_go_on_comes_first(busy_counter: Counter) -> None:
     busy_counter.result("slots", slots={"cpu": 3})
     paused = busy_counter.start(resources={"cpu": 2})
-    busy_counter.result("pause", job_id=paused.job_id, release=True)
-    busy_counter.turn(Paused(job_id=paused.job_id, run=paused.run))
+    busy_counter.hold(paused, release=True)
     busy_counter.start(resources={"cpu": 2})
     busy_counter.result("unpause", job_id=paused.job_id)
     job_id = busy_counter.submit()["id"]
