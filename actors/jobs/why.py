@@ -62,7 +62,9 @@ def _too_much(turn: Turn, job: Job) -> list[str]:
     """Of which resources it takes more than there is."""
     slots = turn.ledger.slots
     return [
-        f"it takes {count} {name}, and there are {slots.get(name, 0)} in all; `rushes slots` changes that"
+        f"it takes {count} {name}, and there are {slots[name]} in all; `rushes slots` changes that"
+        if name in slots
+        else f"it takes {count} {name}, which the daemon's configuration does not name any more"
         for name, count in need_of(job.shape).items()
         if count > slots.get(name, 0)
     ]

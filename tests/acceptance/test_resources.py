@@ -173,6 +173,20 @@ def test_a_job_that_takes_more_than_there_is_now_keeps_nobody_waiting(daemon: Da
     assert names(daemon, "queued") == {"large"}
 
 
+def test_of_what_the_configuration_does_not_name_any_more_no_command_can_give_it_some(daemon: Daemon) -> None:
+    daemon.result("drain")
+    waits = submit(daemon, "waits", nvenc=1)
+    daemon.restart(slots="cpu=4")
+    daemon.result("resume")
+    [reason] = daemon.result("why", job_id=waits)["reasons"]
+    assert reason == {
+        "code": "slots", "message": "it takes 1 nvenc, which the daemon's configuration does not name any more",
+    }  # fmt: skip
+    assert daemon.refusal("slots", slots={"nvenc": 1})["code"] == "invalid"
+    daemon.restart(slots="cpu=4,nvenc=1")
+    assert running(daemon) == {"waits"}
+
+
 @pytest.mark.parametrize(
     ("slots", "path"), [({}, "slots"), ({"tape": 1}, "slots.tape"), ({"cpu": -1}, "slots"), ({"cpu": 1025}, "slots")],
     ids=str,
