@@ -18,7 +18,15 @@ def shared(temperamental: Path) -> Iterator[Daemon]:
         yield daemon
 
 
-def test_what_is_added_or_retried_meanwhile_is_waited_for(daemon: Daemon, shell: Shell) -> None:
+@pytest.fixture
+def let_go(daemon: Daemon) -> Path:
+    """What an FFmpeg that is held waits for."""
+    path = daemon.base / "let-go"
+    path.unlink(missing_ok=True)
+    return path
+
+
+def test_what_is_added_or_retried_meanwhile_is_waited_for(daemon: Daemon, shell: Shell, let_go: Path) -> None:
     out, session = daemon.out, "grows"
     failed = daemon.finish(tempered(quick(out / "retried.mp4", session=session), "flaky"))["id"]
     first = daemon.underway(tempered(quick(out / "first.mp4", session=session), "held"))
@@ -27,7 +35,7 @@ def test_what_is_added_or_retried_meanwhile_is_waited_for(daemon: Daemon, shell:
         daemon.result("drain")
         daemon.result("retry", job_id=failed)
         daemon.submit(quick(out / "added.mp4", session=session))
-        (daemon.base / "let-go").touch()
+        let_go.touch()
         assert daemon.outcome(first)["status"] == "completed"
         daemon.result("resume")
         assert waiting.ended() == DONE
@@ -91,3 +99,13 @@ def test_at_a_terminal_one_line_is_written_over(daemon: Daemon, shell: Shell) ->
         assert terminal.ended() == REFUSED
         lines = terminal.text.splitlines()
         assert max(len(line) for shown in lines for line in shown.split("\r") if "░" in line) < 44
+
+
+def test_it_waits_on_over_a_restart_of_the_daemon(daemon: Daemon, shell: Shell, let_go: Path) -> None:
+    daemon.underway(tempered(quick(daemon.out / "over.mp4", session="over"), "held"))
+    with shell.behind("session", "over", "--wait") as waiting:
+        eventually(lambda: "processing 1" in waiting.err, "it waits")
+        daemon.restart()
+        let_go.touch()
+        assert waiting.ended() == DONE
+        assert waiting.out.startswith("over: 1 job, completed 1\n")
