@@ -77,7 +77,8 @@ class Play:
     def _fill_the_queue(self) -> None:
         scaled = {f"{name}.mp4": ["-vf", f"scale={w}:{h}", *VIDEO, *AUDIO] for name, (w, h) in SIZES.items()}
         self._submit("renditions", [self._clip()], scaled)
-        self._submit("proxy", [self._clip("-readrate", "10")], {"proxy.mp4": ["-vf", "scale=320:-2", *VIDEO, "-an"]})
+        paced = "scale=320:-2,realtime=speed=10"  # the option -readrate is younger than some FFmpegs
+        self._submit("proxy", [self._clip()], {"proxy.mp4": ["-vf", paced, *VIDEO, "-an"]})
         self._submit("sound", [self._clip()], {"sound.wav": ["-vn"]})
         self._submit("broken", [self._clip()], {"broken.mp4": ["-c:v", "no_such_encoder"]})
         self._submit("long", [self._clip("-re")], {"long.mp4": ["-t", str(LONG_SECONDS), *VIDEO, *AUDIO]})
