@@ -7,8 +7,11 @@ import ssl
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
+
+FIRST_FINAL = 200
+"""A status below says that the answer is yet to come, such as 103 (RFC 9110, 15.2)."""
 
 
 class NoAnswer(Exception):
@@ -36,9 +39,16 @@ class _Incoming(io.RawIOBase):
         self._socket.settimeout(_left(self._end))
         return self._socket.recv_into(buffer)
 
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        """All that `HTTPResponse` wants of a socket."""
-        return io.BufferedReader(self)
+
+class _Reader(io.BufferedReader):
+    """What several `HTTPResponse` read one after the other: none loses what comes after it."""
+
+    def makefile(self, _mode: str) -> Self:
+        """All that it wants of a socket."""
+        return self
+
+    def close(self) -> None:
+        """Leave it open: each closes what it has read from."""
 
 
 class Endpoint:
@@ -114,9 +124,12 @@ class Endpoint:
         connection.sock = sock
         sock.settimeout(_left(end))
         connection.request("POST", self._target, body, {**headers, "Connection": "close"})
-        response = http.client.HTTPResponse(_Incoming(sock, end), method="POST")  # type: ignore[arg-type] # see there
-        response.begin()
-        return Answer(response.status, response.headers.get("retry-after"))
+        reader = _Reader(_Incoming(sock, end))
+        while True:
+            response = http.client.HTTPResponse(reader, method="POST")  # type: ignore[arg-type] # see there
+            response.begin()
+            if response.status >= FIRST_FINAL:
+                return Answer(response.status, response.headers.get("retry-after"))
 
     def _connect(self, end: float) -> socket.socket:
         """A connection to the first of the host's addresses that takes it; each has its share of the time."""

@@ -16,12 +16,12 @@ from actors.config import load
 from actors.daemon import Daemon
 from actors.webhooks import answers, courier
 from actors.webhooks.courier import FIRST_RETRY_SECONDS
-from actors.webhooks.endpoint import Endpoint, NoAnswer
+from actors.webhooks.endpoint import Answer, Endpoint, NoAnswer
 from bus.client import Client
 from bus.messages import Event
 from tests.support.jobs import quick
 from tests.support.processes import eventually
-from tests.support.receiver import Receiver
+from tests.support.receiver import HINT, Receiver
 from tests.support.wire import PATIENCE, Map
 
 
@@ -149,6 +149,19 @@ def test_each_address_of_a_host_is_tried(receiver: Receiver, monkeypatch: pytest
     monkeypatch.setattr(socket, "getaddrinfo", two_addresses)
     assert Endpoint(f"http://twice.example:{receiver.port}/x", PATIENCE).post({}, b"{}").status == 200
     assert receiver.first(1)[0].headers["host"] == f"twice.example:{receiver.port}"
+
+
+def test_what_is_said_before_the_answer_is_not_taken_for_it(receiver: Receiver) -> None:
+    endpoint = Endpoint(f"{receiver.origin}/x", PATIENCE)
+    receiver.answer(204, 503, before=HINT + b"HTTP/1.1 102 Processing\r\n\r\n" + HINT, Retry_After="7")
+    assert endpoint.post({}, b"{}") == Answer(204, "7")
+    assert endpoint.post({}, b"{}") == Answer(503, "7")
+
+
+def test_one_who_never_comes_to_the_answer_gives_none(receiver: Receiver) -> None:
+    receiver.answer("hints")
+    with pytest.raises(NoAnswer, match=r"no answer within 0\.3 s"):
+        Endpoint(f"{receiver.origin}/x", 0.3).post({}, b"{}")
 
 
 def test_a_host_that_nobody_knows_is_told() -> None:

@@ -13,11 +13,14 @@ from typing import Any, Literal, NamedTuple, Self
 
 from tests.support.wire import PATIENCE, Map
 
-Answer = int | Literal["hang", "reset", "drip", "noise"]
-"""A status; or nothing at all, a broken connection, a byte now and then, something that is no HTTP."""
+Answer = int | Literal["hang", "reset", "drip", "noise", "hints"]
+"""A status; or nothing at all, a broken connection, a byte now and then, something that is no HTTP, or that an answer
+will come again and again."""
 
 HANGING_SECONDS = 4 * PATIENCE
 """Longer than anybody who must not wait for it would be waited for."""
+
+HINT = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
 
 DRIP_SECONDS = 0.02
 RESET = struct.pack("ii", 1, 0)
@@ -60,6 +63,7 @@ class Receiver:
         self._answers: deque[Answer] = deque()
         self._always: Answer = 200
         self._extra: dict[str, str] = {}
+        self._before = b""
         self._changed = threading.Condition()
         self._released = threading.Event()
         receiver = self
@@ -106,11 +110,15 @@ class Receiver:
 
     # ------------------------------------------------------------ what a test says and asks
 
-    def answer(self, *answers: Answer, then: Answer = 200, **extra: str) -> None:
-        """Answer the next requests so, one after the other, and all that follow with `then`; `extra` are headers."""
+    def answer(self, *answers: Answer, then: Answer = 200, before: bytes = b"", **extra: str) -> None:
+        """Answer the next requests so, one after the other, and all that follow with `then`; `extra` are headers.
+
+        `before`: what is sent before the status.
+        """
         with self._changed:
             self._answers = deque(answers)
             self._always = then
+            self._before = before
             self._extra = {name.replace("_", "-"): value for name, value in extra.items()}
 
     def release(self) -> None:
@@ -153,7 +161,11 @@ class Receiver:
                 request.connection.close()
             case "noise":
                 request.wfile.write(b"\x1b[2J no HTTP\r\n\r\n")
+            case "hints":
+                while not self._released.wait(DRIP_SECONDS):
+                    request.wfile.write(HINT)
             case status:
+                request.wfile.write(self._before)
                 request.send_response(status)
                 for name, value in self._extra.items():
                     request.send_header(name, value)
