@@ -125,13 +125,16 @@ class Keeper:
         return store
 
     def look_around(self) -> None:
-        """At each heartbeat: see what waits, for whoever asks. Few rows are read, some 100 µs."""
+        """At each heartbeat: see what waits, for whoever asks. Few rows are read: 100 µs, 12 for each job that runs."""
         if self._tally is None:
             return
-        oldest, ready = None, False
+        oldest, ready, live = None, False, dict(self.ledger.live)
         with suppress(StoreError), self.store.reading():  # a turn will tell
             oldest, ready = self.store.oldest_queued(), self._is_next_ready()
-        self._tally.beat(full=self.is_full, oldest=oldest, ready=ready, live=list(self.ledger.live.values()))
+            for job in self.store.processing() if live else ():
+                if job.phase == "paused":  # it has its last speed, and stands still
+                    live.pop(job.id, None)
+        self._tally.beat(full=self.is_full, oldest=oldest, ready=ready, live=[*live.values()])
 
     def _is_next_ready(self) -> bool:
         """True where the job that is to start next has the slots that it needs, and waits for nothing else."""

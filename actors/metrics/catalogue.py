@@ -49,9 +49,13 @@ CATALOGUE: dict[str, Metric] = {
     "rushes_job_run_seconds": Metric("histogram", "status", "from a job's last start to its end, by what it came to"),
     # encodes
     "rushes_outputs_completed_total": Metric("counter", "", "outputs that were proved and got their name"),
-    "rushes_output_bytes_total": Metric("counter", "", "what they take on disk"),
-    "rushes_encode_speed_ratio": Metric("histogram", "", "speed of each of them, as a multiple of real time"),
-    "rushes_running_speed_ratio": Metric("gauge", "", "the same of all that is being encoded now, added up"),
+    "rushes_output_bytes_total": Metric("counter", "", "size of all outputs that were completed"),
+    "rushes_encode_speed_ratio": Metric(
+        "histogram", "", "how fast completed outputs were encoded, in multiples of real time"
+    ),
+    "rushes_running_speed_ratio": Metric(
+        "gauge", "", "speed of all that is being encoded, added up, in multiples of real time"
+    ),
     # commands
     "rushes_commands_total": Metric("counter", "type", "well-formed commands that came in"),
     "rushes_command_seconds": Metric(
@@ -89,11 +93,11 @@ CATALOGUE: dict[str, Metric] = {
     ),
     "rushes_build_info": Metric("gauge", "version ffmpeg", "always 1; which Rushes and which FFmpeg"),
     "process_cpu_seconds_total": Metric("counter", "", "CPU time of the daemon, without its FFmpegs"),
-    "process_resident_memory_bytes": Metric("gauge", "", "its memory"),
-    "process_virtual_memory_bytes": Metric("gauge", "", "its address space"),
-    "process_open_fds": Metric("gauge", "", "its open descriptors"),
-    "process_max_fds": Metric("gauge", "", "those that it may have"),
-    "process_start_time_seconds": Metric("gauge", "", "when it started, in seconds since the epoch"),
+    "process_resident_memory_bytes": Metric("gauge", "", "memory of the daemon"),
+    "process_virtual_memory_bytes": Metric("gauge", "", "address space of the daemon"),
+    "process_open_fds": Metric("gauge", "", "open descriptors of the daemon"),
+    "process_max_fds": Metric("gauge", "", "descriptors that the daemon may have"),
+    "process_start_time_seconds": Metric("gauge", "", "when the daemon started, in seconds since the epoch"),
 }
 
 

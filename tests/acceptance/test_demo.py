@@ -32,7 +32,8 @@ def test_the_demo_holds_with_an_ffmpeg_of_some_years_ago(tmp_path: Path, ffmpeg:
 def test_a_picture_has_its_size_where_its_pixels_are_not_square(tmp_path: Path, ffmpeg: Path) -> None:
     file = tmp_path / "480p.mp4"
     graph = "testsrc=size=1280x720:duration=0.2,scale=854:480"
-    words = [ffmpeg, "-v", "error", "-f", "lavfi", "-i", graph, "-f", "lavfi", "-i", "sine=duration=0.2"]
+    words: list[str | Path] = [ffmpeg, "-v", "error"]
+    words += ["-f", "lavfi", "-i", graph, "-f", "lavfi", "-i", "sine=duration=0.2"]
     subprocess.run([*words, "-c:v", "mpeg4", "-c:a", "aac", file], check=True)
     assert picture_size(file) == (854, 480)
     as_new = file.read_bytes()

@@ -215,6 +215,17 @@ def test_it_shows_that_jobs_wait_and_for_how_long_and_what_is_encoded(measured: 
     agrees(daemon)
 
 
+def test_what_is_paused_is_not_encoded(measured: Daemon) -> None:
+    daemon = measured
+    job = daemon.rendering(lasting(daemon.out / "r.mp4"))
+    eventually(lambda: scrape(daemon)("rushes_running_speed_ratio") > 0, "its speed is known")
+    daemon.result("pause", job_id=job)
+    eventually(lambda: scrape(daemon)("rushes_running_speed_ratio") == 0, "it stands still")
+    assert agrees(daemon)("rushes_jobs", status="processing") == 1
+    daemon.result("unpause", job_id=job)
+    eventually(lambda: scrape(daemon)("rushes_running_speed_ratio") > 0, "it goes on")
+
+
 def test_a_job_that_asks_for_more_slots_than_are_free_or_is_paused_is_no_stuck_queue(measured: Daemon) -> None:
     daemon = measured
     daemon.rendering(lasting(daemon.out / "r.mp4"))

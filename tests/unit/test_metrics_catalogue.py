@@ -21,6 +21,7 @@ def test_a_name_follows_the_conventions(name: str) -> None:
     assert not name.endswith(("_count", "_sum", "_bucket")), "a histogram's own"
     assert means
     assert not means.endswith(".")
+    assert not re.search(r"^(its|the same|those|when it|what they)\b|\bof (them|these)\b", means), "it is read alone"
     for label in labels.split():
         assert re.fullmatch(r"[a-z]+", label)
         assert label not in ("le", "instance", "job", "job_id", "id", "user", "path", "name"), (
