@@ -22,7 +22,7 @@ soak: .venv/ready ## rounds of random commands, crashes and kills; ROUNDS=200, o
 
 BENCH ?=
 
-bench: .venv-bench/ready ## Rushes and its peers on the same work; some 5 minutes. BENCH='--quick', '--json FILE', '--only ROW'
+bench: .venv-bench/ready ## Rushes and its peers on the same work; some 6 minutes. BENCH='--quick', '--json FILE', '--only ROW'
 	.venv-bench/bin/python -m tests.bench $(BENCH)
 
 check: .venv/ready ## ruff, mypy

@@ -135,6 +135,43 @@ def test_the_unit_the_configuration_and_the_folders_name_the_same_places(tmp_pat
         assert (found.st_mode, found.st_uid) == (mode, int(uid))
 
 
+def commands(text: str) -> list[str]:
+    """Those of an installation by root that can be done below another folder than /."""
+    lines = [line.removeprefix("#").strip() for line in text.splitlines()]
+    found = [part.strip() for line in lines for part in line.split("&&")]
+    return [one for one in found if one.startswith(("install -", "systemd-sysusers "))]
+
+
+@pytest.mark.parametrize("where", ["rushes.service", "docs/install.md"])
+def test_an_installation_as_it_is_written_makes_the_user_and_puts_the_files_in_place(
+    where: str, tmp_path: Path
+) -> None:
+    needs("systemd-sysusers")
+    if os.geteuid() != 0:
+        pytest.skip("only root can make users")
+    for folder in ("etc/systemd/system", "srv"):
+        (tmp_path / folder).mkdir(parents=True)
+    for command in commands((DEPLOY / where).read_text()):
+        here = command.replace("systemd-sysusers", f"systemd-sysusers --root={tmp_path}")
+        here = here.replace(" -o rushes -g rushes", "")  # whom only that folder knows
+        here = here.replace(" /etc/", f" {tmp_path}/etc/").replace(" /srv/", f" {tmp_path}/srv/")
+        run("bash", "-c", f"cd {ROOT} && {here}")
+    assert "rushes:" in (tmp_path / "etc/passwd").read_text()
+    assert (tmp_path / "etc/rushes/rushes.toml").read_bytes() == (DEPLOY / "rushes.toml").read_bytes()
+    assert (tmp_path / "etc/systemd/system/rushes.service").exists()
+    media = unit()["ReadWritePaths"][0].removeprefix("-")
+    assert (where == "rushes.service") or (tmp_path / media.removeprefix("/")).is_dir()
+
+
+def test_a_log_file_is_where_the_unit_lets_it_be_written_and_logrotate_looks() -> None:
+    example = re.search(r'^# log_file = "(.*?)"', (DEPLOY / "rushes.toml").read_text(), re.MULTILINE)
+    assert example is not None
+    (folder,) = unit()["LogsDirectory"]
+    assert example[1] == f"/var/log/{folder}/rushes.log"
+    assert f"\n{example[1]} {{\n" in (DEPLOY / "logrotate").read_text()
+    assert f"\n    su {unit()['User'][0]} " in (DEPLOY / "logrotate").read_text()
+
+
 # ---------------------------------------------------------------- containers
 
 
