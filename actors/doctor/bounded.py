@@ -142,7 +142,7 @@ def findings(checks: dict[str, Look], config: Any, uid: int | None) -> Iterator[
             except DidNotEnd:
                 yield fail(
                     name, f"this check did not end within {SECONDS:g} s",
-                    "see whether what it looks at still answers: the lines of dmesg, the disks of mount",
+                    "see whether what it looks at still answers: FFmpeg by hand, lines of dmesg, the disks of mount",
                 )  # fmt: skip
             except Died:
                 yield fail(name, "this check was killed", "look at dmesg: the kernel may have had no memory left")

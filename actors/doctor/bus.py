@@ -12,6 +12,7 @@ from pathlib import Path
 from msgspec import ValidationError
 
 from actors.config import Config
+from actors.doctor import service
 from actors.doctor.finding import Finding, fail, milliseconds, ok, warn
 from actors.doctor.folder import user_name
 from actors.doctor.holder import Holder, holder, name
@@ -66,6 +67,8 @@ def _uid(data: Path) -> int:
 def _folder(address: str, folder: Path, daemons_uid: int) -> Finding:
     me = user_name(os.geteuid())
     if not folder.exists():
+        if service.makes(folder):
+            return ok("bus", f"{address}: {service.UNIT} makes the folder when it is started")
         nearest = next(above for above in folder.parents if above.exists())
         if os.access(nearest, os.W_OK | os.X_OK):
             return ok("bus", f"{address}: the daemon will make the folder")
@@ -77,6 +80,10 @@ def _folder(address: str, folder: Path, daemons_uid: int) -> Finding:
     line = f"{address}, of {user_name(found.st_uid)}, mode {stat.S_IMODE(found.st_mode):04o}"
     if found.st_uid not in (daemons_uid, 0):
         remedy = f"chown {user_name(daemons_uid)} {shlex.quote(str(folder))}, or name another with --bus"
+        if (folder / COMMANDS).exists():
+            remedy = (
+                "to look at the daemon that is there, give its --config, or its --data; else name another with --bus"
+            )
         return fail("bus", f"{line}: the daemon, {user_name(daemons_uid)}, will not use what is another's", remedy)
     if not os.access(folder, os.X_OK) or ((folder / COMMANDS).exists() and not os.access(folder / COMMANDS, os.W_OK)):
         return fail("bus", f"{line}: {me} may not use it", "log in as a member of the folder's group, or as its owner")

@@ -37,7 +37,7 @@ def look(config: Config) -> Iterator[Finding]:
     try:
         found = data.stat()
     except FileNotFoundError:
-        yield _missing(data)
+        yield from _missing(data, config.min_free)
         return
     except OSError as error:
         yield fail(
@@ -73,16 +73,20 @@ def user_name(uid: int) -> str:
         return f"uid {uid}"
 
 
-def _missing(data: Path) -> Finding:
+def _missing(data: Path, min_free: int) -> Iterator[Finding]:
     me = user_name(os.geteuid())
     if data.is_symlink():
-        return fail(
+        yield fail(
             "data", f"{data} is a link to what is not there", "mount what it points to, or name another with --data"
         )
+        return
     nearest = next(folder for folder in data.parents if folder.exists())
     if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
-        return ok("data", f"{data} does not exist yet; the daemon will make it")
-    return fail(
+        yield ok("data", f"{data} does not exist yet; the daemon will make it")
+        yield from _room(nearest, min_free)
+        yield filesystem(nearest)
+        return
+    yield fail(
         "data", f"{data} does not exist, and {me} cannot make it in {nearest}",
         f"as root: install -d -o {me} -m 700 {shlex.quote(str(data))}; or name another with --data",
     )  # fmt: skip

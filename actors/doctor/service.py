@@ -31,10 +31,22 @@ def look(config: Config) -> Iterator[Finding]:
         return
     found = holder(Path(config.data))
     if found is None or found.pid is None:
-        installed = next((folder for folder in UNITS if (Path(folder) / UNIT).exists()), None)
-        yield ok("systemd", f"{UNIT} is in {installed}" if installed else f"has no {UNIT} (deploy/{UNIT} is one)")
+        file = installed()
+        yield ok("systemd", f"{UNIT} is in {file.parent}" if file else f"has no {UNIT} (deploy/{UNIT} is one)")
         return
     yield place(group_of(found.pid) or "")
+
+
+def installed() -> Path | None:
+    """The unit of the system's that runs the daemon; None where there is none."""
+    return next((file for file in (Path(folder) / UNIT for folder in UNITS) if file.exists()), None)
+
+
+def makes(folder: Path) -> bool:
+    """True where that unit makes a folder of /run when it is started, and takes it away when it ends."""
+    file = installed()
+    named = re.findall(r"^RuntimeDirectory=(.*)$", file.read_text(errors="replace"), re.MULTILINE) if file else []
+    return folder in {Path("/run") / name for line in named for name in line.split()}
 
 
 def place(group: str) -> Finding:

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from typing import NamedTuple
 
-CHECK_SECONDS = 20
+CHECK_SECONDS = 10
 """For `ffmpeg -version`, which takes 15 ms; a cold network mount may take seconds."""
 
 
@@ -64,7 +64,9 @@ def _check(path: str) -> FFmpeg:
         done = subprocess.run(  # noqa: S603 # the operator's own choice of program, without a shell
             [path, "-version"], capture_output=True, text=True, timeout=CHECK_SECONDS, check=False
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except subprocess.TimeoutExpired:
+        raise FFmpegMissing(f"{path} -version did not end within {CHECK_SECONDS} s; run it by hand") from None
+    except OSError as error:
         raise FFmpegMissing(f"{path} does not run: {error}") from None
     first = done.stdout.partition("\n")[0]
     if done.returncode != 0 or not first.startswith("ffmpeg version "):

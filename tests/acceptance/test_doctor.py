@@ -21,6 +21,14 @@ sys.exit(__main__.run())
 """
 """A doctor who gives up on a check sooner: all but the one that hangs are done by then, on a busy machine, too."""
 
+WITH_TRIALS_OF = """\
+import sys
+from actors.doctor import __main__
+from actors.ffmpeg import trial
+trial.SECONDS = float(sys.argv.pop(1))
+sys.exit(__main__.run())
+"""
+
 WHERE_A_UNIT_IS = """\
 import sys
 from pathlib import Path
@@ -128,6 +136,8 @@ def test_an_ffmpeg_that_is_not_there_or_is_none_fails(folder: Path) -> None:
     assert f"{folder}/none is no program that can be run" in missing.one("ffmpeg").message
     other = Doctor(folder / "data", bus, ffmpeg="/bin/true").ask()
     assert "is no FFmpeg" in other.one("ffmpeg").message
+    hangs = Doctor(folder / "data", bus, ffmpeg=script(folder, "exec sleep 1000")).ask()
+    assert hangs.one("ffmpeg").message == f"{folder}/ffmpeg -version did not end within 10 s; run it by hand"
 
 
 def test_an_ffmpeg_that_cannot_encode_fails_with_what_it_said(folder: Path, ffmpeg: Path) -> None:
@@ -179,6 +189,18 @@ def test_an_ffmpeg_that_hangs_is_given_up_on_and_ended(folder: Path, ffmpeg: Pat
     lines = [f'case $* in *-version*|*-encoders*) exec "{ffmpeg}" "$@" ;; esac', f"echo $$ >{pid}", "exec sleep 1000"]
     program = script(folder, *lines)
     answer = Doctor(folder / "data", f"ipc://{folder}/bus", ffmpeg=program).ask(
+        program=(sys.executable, "-c", WITH_TRIALS_OF, "2")
+    )
+    assert answer.states("fail") == {"encode"}
+    assert answer.one("encode").message.endswith("with libx264: it did not end within 2.0 s")
+    assert answer.one("encode").remedy == "run it by hand, or name another with --ffmpeg"
+    eventually(lambda: process(int(pid.read_text())) is None, "it is gone")
+
+
+def test_a_check_that_hangs_is_given_up_on_and_ended(folder: Path, ffmpeg: Path) -> None:
+    pid = folder / "pid"
+    lines = [f"case $* in *format-*) echo $$ >{pid}; exec sleep 1000 ;; esac", f'exec "{ffmpeg}" "$@"']
+    answer = Doctor(folder / "data", f"ipc://{folder}/bus", ffmpeg=script(folder, *lines)).ask(
         program=(sys.executable, "-c", IMPATIENT)
     )
     assert [line.state for line in answer.lines["ffmpeg"]] == ["ok", "fail"]
@@ -231,6 +253,9 @@ def test_a_full_disk_fails_and_one_that_is_low_is_a_warning(folder: Path) -> Non
         full = doctor.ask()
         assert full.states("fail") == {"room", "write"}
         assert "No space left on device" in full.one("write").message
+        unmade = Doctor(disk.path / "data", f"ipc://{folder}/bus").ask()
+        assert unmade.states("fail") == {"room"}
+        assert "does not exist yet" in unmade.one("data").message
         disk.make_room()
         assert Doctor(disk.path, f"ipc://{folder}/bus", min_free="1MB").ask().one("room").state == "ok"
 

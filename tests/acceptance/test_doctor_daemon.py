@@ -21,6 +21,15 @@ from tests.support.processes import eventually, process, working_in
 from tests.support.shell import DONE
 from tests.support.sqlite_files import flip
 
+ROOT = Path(__file__).parents[2]
+
+WHERE_THE_UNIT_IS = """\
+import sys
+from actors.doctor import __main__, service
+service.UNITS = (sys.argv.pop(1),)
+sys.exit(__main__.run())
+"""
+
 AS_NOBODY = f"""\
 import os, sys
 from actors.doctor import __main__
@@ -159,6 +168,28 @@ def test_a_bus_that_cannot_be_used_fails(folder: Path) -> None:
         os.chown(folder / "other", NOBODY, NOBODY)
         other = Doctor(data, f"ipc://{folder}/other").ask().one("bus")
         assert (other.state, other.remedy) == ("fail", f"chown root {folder}/other, or name another with --bus")
+        (folder / "other/commands").touch()
+        other = Doctor(data, f"ipc://{folder}/other").ask().one("bus")
+        assert (
+            other.remedy
+            == "to look at the daemon that is there, give its --config, or its --data; else name another with --bus"
+        )
+
+
+def test_a_bus_that_the_unit_makes_when_it_is_started_is_in_order(folder: Path) -> None:
+    text = (ROOT / "deploy/rushes.service").read_text()
+    (folder / "rushes.service").write_text(
+        text.replace("\nRuntimeDirectory=rushes\n", "\nRuntimeDirectory=rushes-of-a-test\n")
+    )
+    data = folder / "data"
+    data.mkdir()
+    if os.geteuid() == 0:
+        os.chown(data, NOBODY, NOBODY)
+    doctor = Doctor(data, "ipc:///run/rushes-of-a-test")
+    assert doctor.ask().one("bus").state == "fail", "nobody may make it there"
+    answer = doctor.ask(program=(sys.executable, "-c", WHERE_THE_UNIT_IS, str(folder)))
+    assert answer.one("bus").state == "ok"
+    assert answer.one("bus").message.endswith("rushes.service makes the folder when it is started")
 
 
 def test_an_ffmpeg_that_a_killed_daemon_left_is_named_until_a_daemon_has_it_again(daemon: Daemon) -> None:
