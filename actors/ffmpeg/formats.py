@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -21,7 +22,7 @@ from bus.errors import CommandRefused, Invalid
 from bus.limits import MAX_ARGS, MAX_FORMAT_CHARS, MAX_INPUTS, MAX_OUTPUTS, MAX_PATH_CHARS
 from bus.spec import Args, Input
 
-TRIAL_SECONDS = 60
+TRIAL_SECONDS = 20
 """For a tenth of a second of picture and sound, which takes a quarter of one; a hardware encoder may wake up slowly."""
 
 TRIAL_LENGTH = "0.1"
@@ -104,7 +105,7 @@ class Tried(NamedTuple):
 
 
 class Formats:
-    """All there are. Used by one thread after the other: the main thread's at the start, then Admission's."""
+    """All there are. Used by any thread; each waits for the trial that another is at."""
 
     def __init__(self, own: Mapping[str, Format], ffmpeg: FFmpeg, work: Path) -> None:
         self._own = own
@@ -112,6 +113,9 @@ class Formats:
         self._ffmpeg = ffmpeg
         self._work = work
         self._tried: dict[str, Tried] = {}
+        self._lock = threading.Lock()
+        """Around all that is tried, one format at a time."""
+        self._trial: subprocess.Popen[str] | None = None
         for left in work.glob(f"{TRIAL_PREFIX}*"):  # by a daemon that was killed
             shutil.rmtree(left, ignore_errors=True)
 
@@ -130,7 +134,8 @@ class Formats:
         """
         built_in = {name: one for name, one in BUILT_IN.items() if name not in self._own}
         if seen.was_seen(self._ffmpeg, built_in):
-            self._tried.update(dict.fromkeys(built_in, Tried(None)))
+            with self._lock:
+                self._tried.update(dict.fromkeys(built_in, Tried(None)))
         for name in self._all:
             if (error := self.error(name)) is not None:
                 yield name, error
@@ -139,10 +144,16 @@ class Formats:
 
     def error(self, name: str) -> str | None:
         """Why FFmpeg does not take a format; None where it does. Found out once, but for what another day may mend."""
-        tried = self._tried.get(name)
-        if tried is None or not tried.is_lasting:
-            tried = self._tried[name] = self._try(self._all[name])
-        return tried.error
+        with self._lock:
+            tried = self._tried.get(name)
+            if tried is None or not tried.is_lasting:
+                tried = self._tried[name] = self._try(self._all[name])
+            return tried.error
+
+    def give_up(self) -> None:
+        """End the trial that somebody is at, if there is one."""
+        if (trial := self._trial) is not None:
+            trial.kill()
 
     def views(self) -> list[m.FormatView]:
         """All of them, each tried."""
@@ -222,14 +233,17 @@ class Formats:
             return Tried(f"{str(refused.details['path']).removeprefix('job.outputs[0].')}: {refused.message}")
         made = replace(made, args=(*made.args, "-v", "error"), inputs=(SOURCE, *preset.inputs))
         command = argv(self._ffmpeg, m.JobSpec(outputs=(made,)), 0, target, f"{folder}/progress")
-        try:
-            done = subprocess.run(  # noqa: S603 # the operator's own arguments, without a shell
-                command, capture_output=True, text=True, errors="replace", timeout=TRIAL_SECONDS, check=False,
-                stdin=subprocess.DEVNULL, env=environment(),
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            return Tried(f"FFmpeg did not end within {TRIAL_SECONDS} s")
-        if done.returncode == 0 and Path(target).exists() and Path(target).stat().st_size:
+        with subprocess.Popen(  # noqa: S603 # the operator's own arguments, without a shell
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            errors="replace", env=environment(),
+        ) as self._trial:  # fmt: skip
+            try:
+                _, said = self._trial.communicate(timeout=TRIAL_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._trial.kill()
+                return Tried(f"FFmpeg did not end within {TRIAL_SECONDS} s")
+            status = self._trial.returncode
+        if status == 0 and Path(target).exists() and Path(target).stat().st_size:
             return Tried(None)
-        failed = failure.explain(done.returncode, done.stderr)
+        failed = failure.explain(status, said)
         return Tried(failed.message, is_lasting=not failed.retryable)

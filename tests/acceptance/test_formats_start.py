@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.daemon import Daemon, refused_start, serving
 from tests.support.jobs import picture
+from tests.support.processes import eventually, process
 from tests.support.shell import REFUSED, WRONG_USAGE
 from tests.support.wire import Map
 
@@ -166,6 +167,21 @@ def test_a_daemon_starts_where_its_own_formats_cannot_be_tried_now(start: Start,
     assert "proxy" in {line["format"] for line in warnings(daemon)}
     (daemon.base / "room").touch()
     assert errors(daemon)["proxy"] is None
+
+
+def test_an_ffmpeg_that_hangs_with_a_format_holds_up_no_job_without_one_and_not_the_daemons_end(
+    start: Start, tmp_path: Path, ffmpeg: Path
+) -> None:
+    pids = tmp_path / "pids"
+    hangs = f"case $* in *work/format-*) echo $$ >>{pids}; exec sleep 1000 ;; esac"
+    daemon = start(ffmpeg=make_ffmpeg(tmp_path / "ffmpeg", ffmpeg, hangs), env=CACHE)
+    eventually(pids.exists, "the first is tried")
+    job = {"inputs": [picture(0.5)], "outputs": [{"path": str(daemon.out / "1.mp4"), "args": ["-c:v", "mpeg4"]}]}
+    assert daemon.finish(job)["status"] == "completed"
+    assert daemon.terminate() == 0
+    (pid,) = map(int, pids.read_text().split())
+    assert process(pid) is None
+    assert "format_unusable" not in daemon.stderr()
 
 
 @pytest.mark.parametrize("place", ["{base}/stderr", "/proc/nowhere"], ids=["file", "nowhere"])
