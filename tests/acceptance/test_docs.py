@@ -1,22 +1,24 @@
-"""The pages of deploy/docs: every shell block runs, as it stands, in the order of its page."""
+"""The pages of deploy/docs: every shell block runs, as it stands, in the order of its page; and the README's Python."""
 
 import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import clean_environment
+from tests.support.daemon import Daemon, clean_environment
 from tests.support.media import Clips
 from tests.support.processes import descendants_of, eventually, kill_all
 from tests.support.shell import RUSHES
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "deploy/docs").glob("*.md"))
+README, PROTOCOL = ROOT / "README.md", ROOT / "bus/PROTOCOL.md"
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#:]+)\)")
 NEEDS_A_DAEMON = "<!-- a daemon runs -->\n"
@@ -69,7 +71,23 @@ def test_every_shell_block_runs_as_it_stands(page: Path, folder: Path, ffmpeg: P
     assert status == 0, output.read_text(errors="replace")[-3000:]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("block", PYTHON.findall(README.read_text()), ids=["Python", "anything else"])
+def test_the_python_of_the_readme_does_a_job(block: str, daemon: Daemon, clips: Clips, tmp_path: Path) -> None:
+    out = tmp_path / "out.mp4"
+    script = block.replace("/in.mov", str(clips.clip(1))).replace("/out.mp4", str(out))
+    environment = clean_environment({"RUSHES_BUS": daemon.bus})
+    ran = subprocess.run(
+        [sys.executable, "-c", script.replace("ipc:///run/user/1000/rushes", daemon.bus)],
+        env=environment, capture_output=True, text=True, timeout=PAGE_SECONDS, check=False,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert out.exists()
+
+
+@pytest.mark.parametrize("page", [*PAGES, README, PROTOCOL], ids=lambda page: page.stem)
 def test_every_link_leads_somewhere(page: Path) -> None:
     targets = [(page.parent / target) for target in LINK.findall(page.read_text())]
     assert [str(target) for target in targets if not target.exists()] == []
@@ -79,5 +97,5 @@ def test_every_command_has_its_place_in_a_page() -> None:
     """What nobody reads of, nobody finds."""
     from cli.group import COMMANDS
 
-    text = "\n".join(page.read_text() for page in [*PAGES, ROOT / "README.md"])
+    text = "\n".join(page.read_text() for page in [*PAGES, README])
     assert [name for name in COMMANDS if f"rushes {name}" not in text] == []
