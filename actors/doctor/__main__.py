@@ -34,6 +34,7 @@ CHECKS: dict[str, Look] = {
     "log": folder.look_at_log,
     "store": store.look,
     "bus": bus.look,
+    "metrics": bus.look_at_metrics,
     "clock": machine.look_at_clock,
     "kernel": machine.look_at_kernel,
     "limits": machine.look_at_limits,

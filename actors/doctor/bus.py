@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import socket
 import stat
 import statistics
 import time
@@ -16,6 +17,7 @@ from actors.doctor import service
 from actors.doctor.finding import Finding, fail, milliseconds, ok, warn
 from actors.doctor.folder import user_name
 from actors.doctor.holder import Holder, holder, name
+from actors.metrics.server import HOST
 from bus.address import COMMANDS, check_owner, ipc_folder, is_loopback
 from bus.client import Client
 from bus.codec import Undecodable
@@ -54,6 +56,21 @@ def look(config: Config) -> Iterator[Finding]:
     if found.state == "fail":
         return
     yield from _daemon(config)
+
+
+def look_at_metrics(config: Config) -> Iterator[Finding]:
+    """Whether the port for metrics can be had: a daemon does not start without. One that runs has it."""
+    if not config.metrics.port or holder(Path(config.data)) is not None:
+        return
+    try:
+        socket.create_server((HOST, config.metrics.port)).close()
+    except OSError as error:
+        yield fail(
+            "metrics", f"port {config.metrics.port} of {HOST} cannot be used: {os.strerror(error.errno or 0)}",
+            f"see who has it: ss -ltnp sport = {config.metrics.port}; or choose another with --metrics-port",
+        )  # fmt: skip
+    else:
+        yield ok("metrics", f"http://{HOST}:{config.metrics.port}/metrics")
 
 
 def _uid(data: Path) -> int:

@@ -4,6 +4,7 @@ import fcntl
 import os
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -174,6 +175,19 @@ def test_a_bus_that_cannot_be_used_fails(folder: Path) -> None:
             other.remedy
             == "to look at the daemon that is there, give its --config, or its --data; else name another with --bus"
         )
+
+
+def test_a_port_for_metrics_that_somebody_else_has_fails(folder: Path, start: Callable[..., Daemon]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        doctor = Doctor(folder / "data", f"ipc://{folder}/bus", metrics_port=port)
+        answer = doctor.ask()
+        assert answer.states("fail") == {"metrics"}
+        assert answer.one("metrics").message == f"port {port} of 127.0.0.1 cannot be used: Address already in use"
+    assert doctor.ask().one("metrics").state == "ok"
+    daemon = start(metrics_port=port)
+    answer = Doctor(daemon.data, daemon.bus, metrics_port=port).ask()
+    assert not answer.states("fail"), "the daemon itself has it"
 
 
 def test_a_bus_that_the_unit_makes_when_it_is_started_is_in_order(folder: Path) -> None:
