@@ -20,6 +20,7 @@ from actors.admission import Admission
 from actors.archive import Archive
 from actors.base import ADMISSION, ARCHIVE, JANITOR, QUEUE, SUPERVISOR, WATCHDOG, WORK_FOLDER
 from actors.config import Config
+from actors.discard import Discard
 from actors.ffmpeg import binary, formats
 from actors.ffmpeg.wrapper import wrapper
 from actors.janitor import Janitor, JanitorSettings
@@ -207,7 +208,8 @@ class Daemon:
         return Janitor.start(self._hub, self._watcher, self._janitor_settings)
 
     def _start_render(self, order: StartRender) -> pykka.ActorRef[Any]:
-        return Render.start(self._hub, self._watcher, self._render_settings, order)
+        actor = Render if order.discard is None else Discard
+        return actor.start(self._hub, self._watcher, self._render_settings, order)
 
     # ------------------------------------------------------------ its life
 

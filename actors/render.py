@@ -5,16 +5,14 @@ watcher tells it that a child has ended or that a moment has come. Told to stop,
 and goes on to judge what that came to: only the reaped exit decides.
 """
 
-import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, assert_never
+from typing import Any, NamedTuple, assert_never
 
 from actors.base import BusActor, render_address
 from actors.ffmpeg.binary import FFmpeg
 from actors.ffmpeg.child import Child
-from actors.ffmpeg.failure import error
 from actors.ffmpeg.patience import Patience
 from actors.ffmpeg.run import Report, Run, RunFailed, Verdict
 from actors.ffmpeg.stopper import SETTLE_SECONDS, SETTLE_SECONDS_MAX, Stopper
@@ -50,6 +48,19 @@ class RenderSettings(NamedTuple):
     work: Path
     min_free: int
 
+    def run(self, order: StartRender, index: int) -> Run:
+        """The run that makes an output of an ordered job."""
+        return Run(self.ffmpeg, self.work, order.job_id, order.run, order.spec, index)
+
+
+def clean_up(run: Run, log: Any) -> list[str]:
+    """Remove what a run that came to nothing has left; what cannot be removed is told of, and ends no daemon."""
+    try:
+        return run.clean_up()
+    except OSError as failed:
+        log.warning("leftover_kept", path=str(run.partial), error=failed.strerror)
+        return []
+
 
 class Render(BusActor):
     """Renders one job's pending outputs. Runs in a thread of its own; ends itself when it has reported."""
@@ -76,12 +87,7 @@ class Render(BusActor):
     def begin(self) -> None:
         """Start the first output, or take over what an earlier Render of this run began."""
         self._reports = Reports(self._order, self.outbox)
-        if self._order.discard is None:
-            self._next()
-        else:
-            run = self._run = self._make_run(self._pending[0])
-            run.adopt()
-            self._discard(run, self._order.discard)
+        self._next()
 
     def receive(self, messages: Sequence[StopRender | PauseRender | ChildExited | Tick]) -> None:
         """Do what each message says, unless it is about something that is over."""
@@ -102,8 +108,8 @@ class Render(BusActor):
 
     def _on_exit(self, pid: int) -> None:
         run, stopper = self._run, self._stopper
-        if run is None or self._order.discard is not None:
-            return  # what is discarded is not judged
+        if run is None:
+            return
         if run.child is not None and stopper is not None and run.child.pid == pid:
             run.child.reap()
             self._settle(run, stopper)
@@ -122,23 +128,17 @@ class Render(BusActor):
             run.end_probe()
         elif name == "adopt" and run.child is None:
             self._adopt(run)
-        elif name == "discard" and self._order.discard is not None:
-            self._discard(run, self._order.discard)
 
     def _after(self, seconds: float, name: str, run: Run) -> None:
         self._watcher.after(seconds, self.address, f"{name}:{run.number}")
 
     # ------------------------------------------------------------ starting
 
-    def _make_run(self, index: int) -> Run:
-        order, settings = self._order, self._settings
-        return Run(settings.ffmpeg, settings.work, order.job_id, order.run, order.spec, index)
-
     def _next(self) -> None:
         """Start the next pending output; where a stop was asked for, report."""
         self._run = self._stopper = None
         self._waits = False
-        run = self._make_run(self._pending[0])
+        run = self._settings.run(self._order, self._pending[0])
         if run.was_started:
             self._run = run
             self._adopt(run)
@@ -184,30 +184,13 @@ class Render(BusActor):
                 run.brake.release(child)  # an earlier Render was told to, and did not come to it
             return
         if run.kill_strays():
-            self._look_again("adopt", run)
+            self._after(self._again_after, "adopt", run)
+            self._again_after = min(2 * self._again_after, SETTLE_SECONDS_MAX)  # for each look reads all of /proc
         elif is_to_end or run.exit_status() is not None:
             self._judge(run)  # it ended while nobody looked; what it left behind says how
         else:
             self.log.warning("child_lost", output=run.index, why="it runs no more and left no exit status")
-            self._clean_up(run)
             self._report_end(run, "lost")
-
-    def _look_again(self, name: str, run: Run) -> None:
-        """At one that does not end: less and less often, for each look reads all of /proc."""
-        self._after(self._again_after, name, run)
-        self._again_after = min(2 * self._again_after, SETTLE_SECONDS_MAX)
-
-    def _discard(self, run: Run, why: ErrorView) -> None:
-        """End what earlier Renders of this run died of, without another look at what it came to."""
-        if run.child is not None and not run.child.has_ended():
-            run.child.signal(signal.SIGKILL)
-        elif not run.kill_strays():
-            if run.child is not None:
-                run.child.reap()
-            self._release(run)
-            self._report_end(run, "failed", why, removed=self._clean_up(run))
-            return
-        self._look_again("discard", run)
 
     def _watch(self, run: Run, child: Child, *, is_adopted: bool = False) -> Stopper:
         self._watcher.watch(child.pid, self.address, child.pidfd)
@@ -305,13 +288,9 @@ class Render(BusActor):
         if verdict is Verdict.DONE:
             self._probe(run)
         elif self._told_to is not None:
-            self._report_end(run, "stopped", exit_status=status, removed=self._clean_up(run))
-        elif self._fault is not None:
-            self._fail(run, self._fault, status)
-        elif verdict is Verdict.OBEYED:
-            self._fail(run, error("killed", "somebody other than Rushes told FFmpeg to stop"), status)
+            self._report_end(run, "stopped", exit_status=status)
         else:
-            self._fail(run, run.explain(status), status)
+            self._fail(run, self._fault or run.explain(status), status)
 
     def _probe(self, run: Run) -> None:
         """Nobody has to wait for the header to be read: the watcher tells."""
@@ -356,15 +335,7 @@ class Render(BusActor):
         run.note_fault(failed)
         how: EndHow = "failed" if self._told_to is None else "stopped"
         why = failed if how == "failed" else None
-        self._report_end(run, how, why, exit_status=status, removed=self._clean_up(run))
-
-    def _clean_up(self, run: Run) -> list[str]:
-        """Remove what a run that came to nothing has left; what cannot be removed is told of, and ends no daemon."""
-        try:
-            return run.clean_up()
-        except OSError as error:
-            self.log.warning("leftover_kept", path=str(run.partial), error=error.strerror)
-            return []
+        self._report_end(run, how, why, exit_status=status)
 
     def _report_end(
         self,
@@ -373,18 +344,18 @@ class Render(BusActor):
         failed: ErrorView | None = None,
         *,
         exit_status: int | None = None,
-        removed: Sequence[str] = (),
         room: Room | None = None,
     ) -> None:
+        """Leave nothing of the run, where there was one, and say how it ended."""
+        removed = clean_up(run, self.log) if run else ()
         self._run = self._stopper = None
-        self._reports.ended(run.index if run else None, how, failed, exit_status, removed, room)
+        index = run.index if run else None
+        self._reports.ended(index, how, failed, exit_status=exit_status, removed=removed, room=room)
         self.stop()
 
     def _release(self, run: Run) -> None:
         self._stopper = None
-        if run.child is not None:
-            run.child.close()
-            run.child = None
+        run.let_go()
 
     def end(self) -> None:
         """Let go of the child, which runs on: only a ladder stops it. A proof is begun anew by who comes next."""

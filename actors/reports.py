@@ -64,10 +64,11 @@ class Reports:
         self,
         index: int | None,
         how: EndHow,
-        error: ErrorView | None,
-        exit_status: int | None,
-        removed: Sequence[str],
-        room: Room | None,
+        error: ErrorView | None = None,
+        *,
+        exit_status: int | None = None,
+        removed: Sequence[str] = (),
+        room: Room | None = None,
     ) -> None:
         """No child runs and no partial is left."""
         self._outbox.mail(

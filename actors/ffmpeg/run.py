@@ -153,6 +153,12 @@ class Run:
         self.child = Child.adopt(self.workspace)
         return self.child
 
+    def let_go(self) -> None:
+        """Have no child any more; one that runs, runs on."""
+        if self.child is not None:
+            self.child.close()
+            self.child = None
+
     def kill_strays(self) -> bool:
         """SIGKILL what a dead shim has left; True where there was any. Raises OSError where that cannot be seen."""
         return kill_strays(self.workspace)
@@ -215,9 +221,12 @@ class Run:
 
     def explain(self, status: int | None) -> m.ErrorView:
         """Why it failed."""
-        if status == 0:
-            return error("verify_failed", "FFmpeg left 0 without a last word in its progress report")
-        return failure.explain(status, self.workspace.stderr_tail())
+        said = self.workspace.stderr_tail()
+        if status != 0:
+            return failure.explain(status, said)
+        if failure.STOPPED_BY_Q.search(said):
+            return error("killed", "somebody other than Rushes told FFmpeg to stop")
+        return error("verify_failed", "FFmpeg left 0 without a last word in its progress report")
 
     def start_probe(self) -> subprocess.Popen[bytes] | None:
         """Let FFmpeg open what it has made; None where the job takes that as it is.
