@@ -5,7 +5,7 @@ error and not silence. A struct that goes out (results, views, events) tolerates
 daemon can add fields without breaking an older client.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from msgspec import Meta, Struct
 
@@ -227,31 +227,7 @@ AnyCommand = (
     | Backup | Get | Why | List | Session | Formats | Events | Log | Audit | Status
 )  # fmt: skip
 
-COMMANDS: dict[str, type[Command]] = {
-    str(kind.__struct_config__.tag): kind
-    for kind in (
-        Submit, Cancel, Delete, Boost, Retry, Pause, Unpause, Drain, Resume, Shutdown, SetSlots, LogLevel, Backup,
-        Get, Why, List, Session, Formats, Events, Log, Audit, Status,
-    )
-}  # fmt: skip
-
-CHANGING = frozenset(
-    {
-        "submit",
-        "cancel",
-        "delete",
-        "boost",
-        "retry",
-        "pause",
-        "unpause",
-        "drain",
-        "resume",
-        "shutdown",
-        "slots",
-        "log_level",
-    }
-)
-"""The commands that change something: idempotent by id, audited, durable before `ok`."""
+COMMANDS: dict[str, type[Command]] = {str(kind.__struct_config__.tag): kind for kind in get_args(AnyCommand)}
 
 
 # ---------------------------------------------------------------- replies
