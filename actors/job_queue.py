@@ -97,8 +97,7 @@ class Queue(BusActor):
             turn = self._first_turn()
         self._ledger.commit()
         self._say(turn)
-        self._tell_alive()
-        self._watcher.after(HEARTBEAT_SECONDS, QUEUE, HEARTBEAT)
+        self._show_alive()
 
     def _first_turn(self) -> Turn:
         turn = Turn(self._store, self._ledger)
@@ -306,15 +305,16 @@ class Queue(BusActor):
         turn = Turn(self._store, self._ledger)
         turn.ephemeral("daemon.heartbeat", {"last_seq": self._ledger.seq, "epoch": self._ledger.epoch})
         self._say(turn)
-        self._tell_alive()
-        self._watcher.after(HEARTBEAT_SECONDS, QUEUE, HEARTBEAT)
+        self._show_alive()
 
-    def _tell_alive(self) -> None:
+    def _show_alive(self) -> None:
+        """At the begin and at each heartbeat: to whoever watches over the daemon, and to whoever counts."""
         ledger = self._ledger
         running, queued = len(ledger.running), ledger.statuses["queued"]
         news = Alive(running=running, queued=queued, draining=ledger.draining, stopping=ledger.stopping)
         self.outbox.mail(WATCHDOG, news)
         self._keeper.look_around()
+        self._watcher.after(HEARTBEAT_SECONDS, QUEUE, HEARTBEAT)
 
     def _removed(self, news: FilesRemoved, turn: Turn) -> None:
         job = self._store.job(news.job_id)
