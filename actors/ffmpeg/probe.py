@@ -1,7 +1,12 @@
-"""Was the output good? What its header says, held against what was asked for. Pure."""
+"""Was the output good? FFmpeg opens it, and what its header says is held against what was asked for."""
 
+import os
 import re
+import signal
+import subprocess
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from actors.ffmpeg import banner, failure
@@ -55,6 +60,48 @@ class Unproved(Exception):
     def __init__(self, error: ErrorView) -> None:
         super().__init__(error.message)
         self.error = error
+
+
+class Probe:
+    """An FFmpeg that opens a finished file. Used by one thread, the Render actor's.
+
+    Args:
+        argv: what it runs, see `probe_argv`.
+        folder: the run's own, by which a later daemon finds a probe that hangs.
+
+    Raises:
+        OSError: it cannot be started.
+
+    """
+
+    def __init__(self, argv: Sequence[str], folder: Path) -> None:
+        self._said = os.memfd_create("probe")
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 # our own argv, without a shell
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._said,
+                cwd=folder,
+                start_new_session=True,
+            )
+        except OSError:
+            os.close(self._said)
+            raise
+        self.pid = self._process.pid
+        self.text = ""
+        """What it said, after `end`."""
+
+    def end(self) -> None:
+        """End it where it hangs, take it off the process table, and keep what it said; a second time is none."""
+        if self._process.returncode is not None:
+            return
+        if self._process.poll() is None:
+            os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait()
+        with open(self._said, "rb") as said:  # noqa: PTH123 # a descriptor is no path
+            said.seek(0)
+            self.text = said.read().decode(errors="replace")
 
 
 def examine(

@@ -3,12 +3,9 @@
 import contextlib
 import errno
 import itertools
-import os
-import signal
-import subprocess
 from enum import Enum, auto
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from actors.disk import free_bytes
 from actors.ffmpeg import banner, failure
@@ -19,7 +16,7 @@ from actors.ffmpeg.command import Length, accepts_damage, argv, expected_length,
 from actors.ffmpeg.failure import error
 from actors.ffmpeg.output_file import OutputFile
 from actors.ffmpeg.patience import Partial
-from actors.ffmpeg.probe import Findings, Unproved, describe_unopened, examine
+from actors.ffmpeg.probe import Findings, Probe, Unproved, describe_unopened, examine
 from actors.ffmpeg.progress import Block, Meter, ProgressFile
 from actors.ffmpeg.workspace import Workspace
 from actors.jobs.model import FileIdentity
@@ -95,7 +92,7 @@ class Run:
         self.partial = Path(partial_path(str(self.target), job_id, index, run))
         self._file = OutputFile(self.target, self.partial, overwrite=spec.overwrite)
         self.child: Child | None = None
-        self.probe: subprocess.Popen[bytes] | None = None
+        self.probe: Probe | None = None
         self.brake = Brake(self.workspace)
         self._work = work
         self._ffmpeg = ffmpeg
@@ -105,8 +102,6 @@ class Run:
         self._expected: Length | None = None
         self._speed_at_work: float | None = None
         self._banner_read = False
-        self._probe_said: BinaryIO | None = None
-        self._probe_text = ""
 
     # ------------------------------------------------------------ beginning
 
@@ -228,7 +223,7 @@ class Run:
             return error("killed", "somebody other than Rushes told FFmpeg to stop")
         return error("verify_failed", "FFmpeg left 0 without a last word in its progress report")
 
-    def start_probe(self) -> subprocess.Popen[bytes] | None:
+    def start_probe(self) -> Probe | None:
         """Let FFmpeg open what it has made; None where the job takes that as it is.
 
         Raises `RunFailed` where there is nothing to open.
@@ -239,15 +234,7 @@ class Run:
         if not self._is_verified:
             return None
         try:
-            self._probe_said = open(os.memfd_create("probe"), "w+b")  # noqa: PTH123, SIM115 # closed by end_probe
-            self.probe = subprocess.Popen(  # noqa: S603 # our own argv, without a shell
-                probe_argv(self._ffmpeg.path, str(self.partial)),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=self._probe_said,
-                cwd=self.workspace.folder,  # by which a later daemon finds one that hangs
-                start_new_session=True,
-            )
+            self.probe = Probe(probe_argv(self._ffmpeg.path, str(self.partial)), self.workspace.folder)
         except OSError as failed:
             raise _os_failed("the output could not be opened for its proof", failed) from failed
         return self.probe
@@ -281,10 +268,11 @@ class Run:
     def _examine(self, last: Block) -> Findings:
         if not self._is_verified:
             return describe_unopened(self.workspace.stderr_text(), last)
+        assert self.probe is not None, "it was opened before"
         return examine(
             str(self.target),
             self.partial.stat().st_size,
-            self._probe_text,
+            self.probe.text,
             self.workspace.stderr_text(),
             last,
             self._expected,
@@ -336,16 +324,9 @@ class Run:
         return self.workspace.noted("fault", m.ErrorView)
 
     def end_probe(self) -> None:
-        """End a probe that hangs, take it off the process table, and keep what it said."""
+        """End the probe, where there is one, and keep what it said."""
         if self.probe is not None:
-            if self.probe.poll() is None:
-                os.killpg(self.probe.pid, signal.SIGKILL)
-            self.probe.wait()
-        if self._probe_said is not None:
-            with self._probe_said as file:
-                file.seek(0)
-                self._probe_text = file.read().decode(errors="replace")
-            self._probe_said = None
+            self.probe.end()
 
     def clean_up(self) -> list[str]:
         """Leave nothing of a run that came to no output: no FIFO, no partial file; the paths that were removed.

@@ -98,7 +98,9 @@ def facts(run: Run) -> Facts:
     assert found is Verdict.DONE, run.explain(run.exit_status())
     probe = run.start_probe()
     assert probe is not None
-    probe.wait(PATIENCE)
+    pidfd = os.pidfd_open(probe.pid)
+    await_end(pidfd)
+    os.close(pidfd)
     run.end_probe()
     return run.prove()
 
@@ -261,7 +263,8 @@ def test_a_probe_that_hangs_is_ended(runs: Runs, tmp_path: Path) -> None:
     probe = run.start_probe()
     assert probe is not None
     run.end_probe()
-    assert probe.returncode is not None
+    with pytest.raises(ProcessLookupError):
+        os.kill(probe.pid, 0)
 
 
 # ---------------------------------------------------------------- publishing
