@@ -13,7 +13,9 @@ from actors.jobs import admit
 from actors.jobs.admit import Admitted
 from bus import messages as m
 from bus.errors import CommandRefused, Internal
-from bus.hub import Hub, Request, refusal_body, result_body
+from bus.hub import Hub
+from bus.inbox import Request
+from bus.replies import refusal_body, result_body
 
 GIVE_UP_SECONDS = 1.0
 """For a trial of a format to end once its FFmpeg was killed."""

@@ -22,8 +22,10 @@ from actors.mail import LiveUpdate, StoreDamaged
 from bus import codec
 from bus import messages as m
 from bus.errors import CommandRefused, Internal, Invalid, NotFound, Unavailable
-from bus.hub import Hub, Request, refusal_body, result_body
+from bus.hub import Hub
+from bus.inbox import Request
 from bus.limits import MAX_REPLY_BYTES
+from bus.replies import refusal_body, result_body
 
 HIGHEST_NUMBER = 2**62
 HIGHEST_PREFIX = "\U0010ffff"

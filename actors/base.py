@@ -17,7 +17,9 @@ from actors.logs import logger
 from actors.mail import ActorDied, Mail
 from bus import codec
 from bus.errors import Busy
-from bus.hub import Hub, Pending, Request, refusal_body
+from bus.hub import Hub
+from bus.inbox import Pending, Request
+from bus.replies import refusal_body
 
 SUPERVISOR = "supervisor"
 QUEUE = "queue"

@@ -35,8 +35,10 @@ from actors.mail import (
 from actors.watcher import Watcher
 from bus import messages as m
 from bus.errors import CommandRefused, Conflict, Invalid, Unavailable
-from bus.hub import Hub, Request, refusal_body, result_body
+from bus.hub import Hub
+from bus.inbox import Request
 from bus.messages import FailedRemoval
+from bus.replies import refusal_body, result_body
 
 SWEEP, CHECK, BACKUP = "sweep", "check", "backup"
 """The names of its timers."""

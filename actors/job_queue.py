@@ -43,7 +43,9 @@ from actors.mail import (
 )
 from actors.watcher import Watcher
 from bus.errors import CommandRefused, Internal, Unavailable
-from bus.hub import Hub, Request, refusal_body, result_body
+from bus.hub import Hub
+from bus.inbox import Request
+from bus.replies import refusal_body, result_body
 
 HEARTBEAT = "heartbeat"
 HEARTBEAT_SECONDS = 1.0

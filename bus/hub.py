@@ -25,13 +25,12 @@ from bus.anteroom import Anteroom, Refused
 from bus.backpressure import NOW, UNREAD, Replies
 from bus.door import LOOK_SECONDS, Door
 from bus.errors import BadAddress, CommandRefused, Invalid
-from bus.inbox import Inbox
-from bus.inbox import Pending as Pending
-from bus.inbox import Request as Request
+from bus.inbox import Inbox, Request
 from bus.lines import Bounds
-from bus.messages import AnyCommand, Reply, ReplyError
+from bus.messages import AnyCommand
 from bus.outbox import EVENT, HUB_INBOX, MAIL, OPEN, REPLY, STOP, Outbox
 from bus.publisher import EVENTS_PER_SUBSCRIBER, Publisher
+from bus.replies import refusal_body
 from bus.traffic import Traffic
 
 MAX_INBOX = 50_000
@@ -381,14 +380,3 @@ class Hub:
         self._notice("reply_dropped", {"count": self._unread})
         self._unread = 0
         self._tell_at = time.monotonic() + DROPPED_SECONDS
-
-
-def refusal_body(command_id: str | None, refusal: CommandRefused) -> bytes:
-    """The reply that tells a client why not."""
-    error = ReplyError(refusal.code, refusal.message, refusal.details)
-    return codec.encode(Reply(v=limits.PROTOCOL_VERSION, re=command_id, ok=False, error=error))
-
-
-def result_body(command_id: str, result: Any) -> bytes:
-    """The reply to a command that was done; `result` is one of the result structs."""
-    return codec.encode({"v": limits.PROTOCOL_VERSION, "re": command_id, "ok": True, "result": result})

@@ -1,4 +1,4 @@
-"""Commands that wait for an actor: a line for each client, served in turn. The hub's thread only.
+"""Commands that wait for an actor: a line for each client, served in turn. One thread at a time.
 
 One who sends a hundred thousand commands waits for himself; whoever sends one is next but for one of each other client.
 """

@@ -6,7 +6,7 @@ A command is not kept: whoever sent it is told, and sends it again.
 from typing import Any
 
 from actors.mail import Progressed, SweepDue
-from bus.hub import Request
+from bus.inbox import Request
 
 PASSING = (SweepDue, Progressed)
 """Mail that need not be kept: another of it comes soon."""

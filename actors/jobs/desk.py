@@ -22,7 +22,8 @@ from actors.watcher import Watcher
 from bus import codec
 from bus import messages as m
 from bus.errors import Busy, CommandRefused, IdReused, Internal, NotFound, Unavailable
-from bus.hub import Request, refusal_body, result_body
+from bus.inbox import Request
+from bus.replies import refusal_body, result_body
 
 NOT_REMEMBERED = (Busy, Unavailable, Internal)
 """Refusals that ask to try again: the same command, sent again, is to be looked at anew."""

@@ -12,7 +12,7 @@ from actors.jobs.store import Store
 from actors.jobs.turn import Turn
 from actors.mail import LookAtFiles
 from bus import messages as m
-from bus.hub import Request
+from bus.inbox import Request
 
 DryRun = m.Submit | m.Cancel | m.Delete | m.Boost | m.Retry
 """The commands that can be tried."""

@@ -10,7 +10,7 @@ from actors.jobs.ledger import Ledger
 from actors.jobs.turn import Turn
 from bus import messages as m
 from bus.errors import Unavailable
-from bus.hub import Request
+from bus.inbox import Request
 from bus.limits import CPU
 
 

@@ -21,7 +21,7 @@ from actors.jobs.store import Store
 from actors.mail import LiveUpdate, Mail
 from bus import codec
 from bus import messages as m
-from bus.hub import Request
+from bus.inbox import Request
 
 
 class Cause(NamedTuple):

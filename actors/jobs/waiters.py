@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bus.hub import Request
+from bus.inbox import Request
 
 MAX_WAITERS = 5_000
 """Replies that are held at once, of clients that may have gone: when a job ends they are given in one turn, at some 60

@@ -41,7 +41,8 @@ from bus import codec
 from bus import messages as m
 from bus.auth import Guard
 from bus.errors import CommandRefused
-from bus.hub import Hub, Pending, Request
+from bus.hub import Hub
+from bus.inbox import Pending, Request
 from bus.messages import AnyCommand, ErrorView
 from bus.traffic import Traffic
 from tests.support.jobs import quick

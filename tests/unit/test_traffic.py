@@ -9,7 +9,7 @@ from bus import traffic as traffic_module
 from bus.codec import encode, reply_head
 from bus.errors import REFUSALS
 from bus.histogram import Histogram
-from bus.hub import refusal_body, result_body
+from bus.replies import refusal_body, result_body
 from bus.traffic import LATENCY_SECONDS, Traffic
 
 IDS = ["x", "x" * 31, "x" * 32, "é" * 64, "\U0001f3ac" * 64]
