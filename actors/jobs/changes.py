@@ -3,6 +3,7 @@
 Each checks first and changes after, so that a refusal leaves nothing behind. All run in the Queue's thread.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -12,7 +13,7 @@ from actors.base import JANITOR, render_address
 from actors.jobs import admit
 from actors.jobs.admit import Admitted
 from actors.jobs.ledger import DRAINING, FRONT_RANK, SLOTS, Ledger
-from actors.jobs.model import CancelWish, Deleting, Job
+from actors.jobs.model import CancelWish, Deleting, Job, Output
 from actors.jobs.slots import MAX_SHAPES, shape_of, with_setting
 from actors.jobs.states import CANCEL, RETRY, can_retry, describe, is_active
 from actors.jobs.turn import NOBODY, Cause, Turn
@@ -42,12 +43,7 @@ def submit(turn: Turn, job: Admitted, cause: Cause) -> m.JobResult:
     """A new job at the end of its priority, which the Admission actor found good."""
     spec, outputs, asked_as = job
     check_resources(spec, turn.ledger)
-
-    def holder(target: str) -> m.JobView | None:
-        job_id = turn.store.taken_by(target)
-        return turn.view(find(turn, job_id)) if job_id else None
-
-    admit.check_not_taken(outputs, holder, asked_as)
+    _check_not_taken(turn, outputs, asked_as)
     shape = shape_of(spec.resources)
     check_shape(turn, shape)
     turn.ledger.number += 1
@@ -63,6 +59,18 @@ def submit(turn: Turn, job: Admitted, cause: Cause) -> m.JobResult:
     turn.event("job.submitted", data, job=new, cause=cause)
     turn.store.add(new)
     return m.JobResult(turn.view(new, turn.ledger.last_position(new.priority)))
+
+
+def _check_not_taken(
+    turn: Turn, outputs: Sequence[Output], asked_as: Sequence[int] = (), besides: int | None = None
+) -> None:
+    """Refuse outputs that another active job than number `besides` is to write. Raises `Conflict`."""
+
+    def holder(target: str) -> m.JobView | None:
+        job_id = turn.store.taken_by(target, besides)
+        return turn.view(find(turn, job_id)) if job_id else None
+
+    admit.check_not_taken(outputs, holder, asked_as)
 
 
 def check_resources(spec: m.JobSpec, ledger: Ledger) -> None:
@@ -201,12 +209,7 @@ def retry(turn: Turn, command: m.Retry, cause: Cause) -> m.JobResult:
     if job.deleting is not None:
         raise refuse(turn, job, "it is being deleted")
     wanted = [output for output in job.outputs if not output.is_complete]
-
-    def holder(target: str) -> m.JobView | None:
-        job_id = turn.store.taken_by(target, besides=job.number)
-        return turn.view(find(turn, job_id)) if job_id else None
-
-    admit.check_not_taken(wanted, holder)
+    _check_not_taken(turn, wanted, besides=job.number)
     check_shape(turn, job.shape)
     turn.move(job, RETRY)
     job.attempts_base = job.attempts
