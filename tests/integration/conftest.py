@@ -1,6 +1,8 @@
 """Real parts in this process: a short folder for the sockets, a quiet log, a Queue turned by hand."""
 
+import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +11,11 @@ import pytest
 import structlog
 
 from actors import logs
+from actors.ffmpeg.child import Child
+from actors.ffmpeg.workspace import Workspace
+from tests.integration.children import PARTIAL, Spawn, await_end
 from tests.integration.parts import IN_MEMORY, Counter, Switchboard
+from tests.support.processes import eventually
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -66,3 +72,31 @@ def two_slots(folder: Path) -> Iterator[Counter]:
     found = Counter(folder, slots=2)
     yield found
     found.close()
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """Of one run; with a FIFO in which a script says that it is ready."""
+    found = Workspace.of(tmp_path, "job", 1, 0)
+    found.prepare(PARTIAL)
+    os.mkfifo(found.folder / "ready")
+    return found
+
+
+@pytest.fixture
+def spawn(workspace: Workspace) -> Iterator[Spawn]:
+    """Starts a script as FFmpeg; at the end its whole group is gone."""
+    children: list[Child] = []
+
+    def start(script: str) -> Child:
+        child = Child.spawn(["/bin/sh", "-c", script], workspace)
+        children.append(child)
+        return child
+
+    yield start
+    for child in children:
+        child.signal(signal.SIGKILL)
+        await_end(child)
+        child.reap()
+        eventually(child.is_empty, "the group is empty")
+        child.close()

@@ -3,48 +3,12 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from pathlib import Path
-
-import pytest
 
 from actors.ffmpeg.brake import Brake
-from actors.ffmpeg.child import Child, end_by_force
 from actors.ffmpeg.processes import is_of_run, living
 from actors.ffmpeg.workspace import Workspace
+from tests.integration.children import FOR_EVER, READY, READY_ELSEWHERE, Spawn, await_ready
 from tests.support.processes import eventually
-
-FOR_EVER = "echo >ready; while :; do sleep 1000 & wait $!; done"
-
-
-Spawn = Callable[[str], Child]
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    found = Workspace.of(tmp_path, "job", 1, 0)
-    found.prepare(tmp_path / "partial.mp4")
-    os.mkfifo(found.folder / "ready")
-    return found
-
-
-@pytest.fixture
-def spawn(workspace: Workspace) -> Iterator[Spawn]:
-    """Starts a script as FFmpeg, and waits until it is ready; at the end nothing of it is left."""
-    children: list[Child] = []
-
-    def start(script: str) -> Child:
-        children.append(Child.spawn(["/bin/sh", "-c", script], workspace))
-        (workspace.folder / "ready").read_bytes()
-        return children[-1]
-
-    yield start
-    for child in children:
-        end_by_force(workspace)
-        with suppress(ChildProcessError):
-            os.waitpid(child.pid, 0)
-        child.close()
 
 
 def states(workspace: Workspace, session: int) -> set[str]:
@@ -64,7 +28,8 @@ def stand_still(workspace: Workspace) -> set[int]:
 
 
 def test_what_was_held_goes_on_and_the_shim_always_did(spawn: Spawn, workspace: Workspace) -> None:
-    child, brake = spawn(FOR_EVER), Brake(workspace)
+    child, brake = spawn(READY + FOR_EVER), Brake(workspace)
+    await_ready(child)
     brake.apply(child)
     eventually(lambda: states(workspace, child.pid) == {"T"}, "all of the group stand still")
     eventually(lambda: child.pid not in stand_still(workspace), "the shim does not")
@@ -75,7 +40,8 @@ def test_what_was_held_goes_on_and_the_shim_always_did(spawn: Spawn, workspace: 
 
 
 def test_the_time_of_a_run_stands_still_while_it_is_held(spawn: Spawn, workspace: Workspace) -> None:
-    child, brake = spawn(FOR_EVER), Brake(workspace)
+    child, brake = spawn(READY + FOR_EVER), Brake(workspace)
+    await_ready(child)
     assert brake.now() < brake.now()
     least = most = 0.0
     for _ in range(2):
@@ -94,8 +60,9 @@ def test_the_time_of_a_run_stands_still_while_it_is_held(spawn: Spawn, workspace
 
 def test_nobody_is_stopped_who_would_not_be_let_go_on(spawn: Spawn, workspace: Workspace) -> None:
     """The group is held and let go on (PROTOCOL.md, `pause`); who has left it is none of that."""
-    away = f"cd /; echo >{workspace.folder}/ready; exec sleep 1000"
-    child, brake = spawn(f"setsid sh -c '{away}' & {FOR_EVER.removeprefix('echo >ready; ')}"), Brake(workspace)
+    away = f"cd /; {READY_ELSEWHERE.format(workspace.folder)} exec sleep 1000"
+    child, brake = spawn(f"setsid sh -c '{away}' & {FOR_EVER}"), Brake(workspace)
+    await_ready(child)
     brake.apply(child)
     eventually(lambda: states(workspace, child.pid) == {"T"}, "all of the group stand still")
     brake.release(child)
@@ -104,7 +71,8 @@ def test_nobody_is_stopped_who_would_not_be_let_go_on(spawn: Spawn, workspace: W
 
 def test_one_that_has_ended_and_is_reaped_by_another_may_be_held(spawn: Spawn, workspace: Workspace) -> None:
     """So it is with a child that was adopted: the init of the machine reaps it."""
-    child, brake = spawn(FOR_EVER), Brake(workspace)
+    child, brake = spawn(READY + FOR_EVER), Brake(workspace)
+    await_ready(child)
     os.killpg(child.pid, signal.SIGKILL)
     os.waitpid(child.pid, 0)
     brake.apply(child)

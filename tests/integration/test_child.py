@@ -3,7 +3,6 @@
 import fcntl
 import os
 import resource
-import select
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -18,66 +17,16 @@ from actors.ffmpeg.brake import Brake
 from actors.ffmpeg.child import Child, end_by_force, is_unlocked, kill_strays
 from actors.ffmpeg.processes import LOCK_FD, is_of_run, living, process
 from actors.ffmpeg.workspace import Noted, Workspace
+from tests.integration.children import FOR_EVER, PARTIAL, READY, READY_ELSEWHERE, Spawn, await_end, await_ready
 from tests.support.processes import eventually
-from tests.support.wire import PATIENCE
-
-Spawn = Callable[[str], Child]
-
-PARTIAL = Path("/nowhere/.rushes-job-0-1.mp4")
-
-READY = "echo >ready; "
-"""What a script says once it has set itself up: the shim has made the workspace its working folder."""
 
 STANDARD_SIGNALS = 2**31 - 1
 """SigIgn's bits for signals 1 to 31; the C library ignores some of its own above them."""
-
-READY_ELSEWHERE = "echo >{}/ready; "
-
-FOR_EVER = "while :; do sleep 1000 & wait $!; done"
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    found = Workspace.of(tmp_path, "job", 1, 0)
-    found.prepare(PARTIAL)
-    os.mkfifo(found.folder / "ready")
-    return found
-
-
-@pytest.fixture
-def spawn(workspace: Workspace) -> Iterator[Spawn]:
-    """Starts a script as FFmpeg; at the end its whole group is gone."""
-    children: list[Child] = []
-
-    def start(script: str) -> Child:
-        child = Child.spawn(["/bin/sh", "-c", script], workspace)
-        children.append(child)
-        return child
-
-    yield start
-    for child in children:
-        child.signal(signal.SIGKILL)
-        await_end(child)
-        child.reap()
-        eventually(child.is_empty, "the group is empty")
-        child.close()
 
 
 def group(leader: int) -> list[int]:
     """The pids of a process group."""
     return [stat.pid for stat in living() if stat.group == leader]
-
-
-def await_ready(child: Child) -> None:
-    """Wait until the script says that it is ready."""
-    (child.workspace.folder / "ready").read_bytes()
-
-
-def await_end(child: Child) -> None:
-    """Wait until the shim has ended."""
-    poll = select.poll()
-    poll.register(child.pidfd, select.POLLIN)
-    assert poll.poll(PATIENCE * 1000), "the child does not end"
 
 
 def ended(child: Child) -> int | None:
