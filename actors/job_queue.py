@@ -14,7 +14,7 @@ from actors.base import ARCHIVE, JANITOR, QUEUE, SUPERVISOR, WATCHDOG, WORK_FOLD
 from actors.jobs import dispatch, outcomes, reads, retention, shutdown, waits
 from actors.jobs.backlog import Backlog
 from actors.jobs.database import StoreError, StoreFailing, StoreFull, StoreUnavailable, StoreUnusable
-from actors.jobs.desk import Desk
+from actors.jobs.desk import WAIT_OVER, Desk
 from actors.jobs.keeper import DISK_FULL, Keeper
 from actors.jobs.ledger import Ledger, Settings
 from actors.jobs.reads import About
@@ -294,7 +294,7 @@ class Queue(BusActor):
 
     def _tick(self, what: str, turn: Turn) -> None:
         name, _, rest = what.partition(":")
-        if name == "wait":
+        if name == WAIT_OVER:
             self._desk.patience_over(int(rest), turn)
         elif name == waits.DUE and rest:
             job_id, _, run = rest.partition(":")

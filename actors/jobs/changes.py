@@ -4,7 +4,6 @@ Each checks first and changes after, so that a refusal leaves nothing behind. Al
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 import msgspec
 
@@ -146,15 +145,6 @@ def delete(turn: Turn, command: m.Delete, cause: Cause) -> m.DeleteResult:
 def deleting_result(job_id: str) -> m.DeleteResult:
     """What there is to say of a removal that has not ended."""
     return m.DeleteResult(job_id=job_id, status="deleting", deleted_at=None, removed=[], missing=[], failed=[])
-
-
-def expire(turn: Turn, job_id: str, *, keep_files: bool, why: Literal["ttl", "max_bytes"]) -> None:
-    """Begin the removal of a job whose time is over, or that has to make room."""
-    job = find(turn, job_id)
-    keep = keep_files or job.spec.keep_files
-    job.deleting = Deleting(by=None, command_id=None, kind="expired", keep_files=keep, why=why)
-    turn.save(job)
-    begin_removal(turn, job)
 
 
 def begin_removal(turn: Turn, job: Job) -> None:

@@ -42,6 +42,9 @@ HANDLERS: dict[type[m.Command], Callable[[Turn, Any, Cause], Any]] = {
     m.LogLevel: changes.log_level,
 }
 
+WAIT_OVER = "wait"
+"""The name of the timer that ends a wait for a reply."""
+
 TOO_MANY = "too many wait for jobs to end; ask again in a while, or listen to the events"
 """Why a `get` is not held any longer."""
 
@@ -166,10 +169,10 @@ class Desk:
         """Hold a reply from now on. Where too many are held, one of whoever has most of them is not any longer."""
         waiter = self._waiters.add(one.request, one.job_id, until_deleted=one.until_deleted, changed=one.changed)
         if one.seconds is not None:
-            self._timers[waiter.number] = self._watcher.after(one.seconds, QUEUE, f"wait:{waiter.number}")
+            self._timers[waiter.number] = self._watcher.after(one.seconds, QUEUE, f"{WAIT_OVER}:{waiter.number}")
         dismissed = self._waiters.dismiss()
         if dismissed is not None:
-            self._watcher.after(0.0, QUEUE, f"wait:{dismissed.number}")
+            self._watcher.after(0.0, QUEUE, f"{WAIT_OVER}:{dismissed.number}")
 
     def job_ended(self, job: Job, turn: Turn) -> None:
         """Whoever waits for the job's end hears of it."""

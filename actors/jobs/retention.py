@@ -3,11 +3,11 @@
 All run in the Queue's thread, a little at each sweep.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from actors.jobs import changes
 from actors.jobs.ledger import STEADY
-from actors.jobs.model import timestamp
+from actors.jobs.model import Deleting, timestamp
 from actors.jobs.turn import Turn
 
 SWEEP_JOBS = 100
@@ -34,7 +34,7 @@ def sweep(turn: Turn, policy: Policy) -> None:
     if mark is not None:
         store.set_meta(STEADY, mark.decode())
     for job_id in store.expired(steady.now(), SWEEP_JOBS):
-        changes.expire(turn, job_id, keep_files=policy.keep_files, why="ttl")
+        expire(turn, job_id, keep_files=policy.keep_files, why="ttl")
     if policy.max_bytes is not None and not policy.keep_files:
         _evict(turn, policy.max_bytes)
     store.places.prune()
@@ -49,7 +49,16 @@ def _evict(turn: Turn, max_bytes: int) -> None:
         turn.ledger.may_keep_more = False
         return
     for job_id, size in turn.store.evictable(SWEEP_JOBS):
-        changes.expire(turn, job_id, keep_files=False, why="max_bytes")
+        expire(turn, job_id, keep_files=False, why="max_bytes")
         too_many -= size
         if too_many <= 0:
             return
+
+
+def expire(turn: Turn, job_id: str, *, keep_files: bool, why: Literal["ttl", "max_bytes"]) -> None:
+    """Begin the removal of a job whose time is over, or that has to make room."""
+    job = changes.find(turn, job_id)
+    keep = keep_files or job.spec.keep_files
+    job.deleting = Deleting(by=None, command_id=None, kind="expired", keep_files=keep, why=why)
+    turn.save(job)
+    changes.begin_removal(turn, job)

@@ -23,7 +23,7 @@ def shared(temperamental: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 QUEUE, TURN, SAME = "actors.job_queue:Queue", "actors.jobs.turn:Turn", "actors.janitor:remove_if_same"
-EXPIRE, REMOVED = "actors.jobs.changes:expire", "actors.jobs.outcomes:removed"
+EXPIRE, REMOVED = "actors.jobs.retention:expire", "actors.jobs.outcomes:removed"
 
 POINTS = [
     Point(f"before {EXPIRE}", "the job is found to be due, and nothing is written"),

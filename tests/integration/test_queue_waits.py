@@ -2,6 +2,7 @@
 
 import pytest
 
+from actors.jobs.desk import WAIT_OVER
 from actors.mail import FilesRemoved, QueueDone, RemoveFiles, StopRender, Tick
 from tests.integration.parts import Counter
 from tests.support import contract
@@ -37,7 +38,7 @@ def test_patience_that_ends_after_the_reply_says_nothing_more(counter: Counter) 
     tick = counter.tick()
     counter.turn(tick)
     counter.reply(request)
-    counter.turn(tick, Tick(what="wait:999"))
+    counter.turn(tick, Tick(what=f"{WAIT_OVER}:999"))
     assert counter.is_silent()
 
 
