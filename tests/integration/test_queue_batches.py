@@ -265,6 +265,18 @@ def test_what_a_render_reported_meanwhile_is_kept_and_counts_once_it_can_be_stor
     assert counter.kinds(order.job_id)[-2:] == ["output_completed", "failed"]
 
 
+def test_what_is_reported_next_waits_for_what_is_kept_and_a_command_does_not(busy_counter: Counter) -> None:
+    counter = busy_counter
+    order = counter.start(outputs=2)
+    with locked(counter):
+        counter.turn(OutputCompleted(job_id=order.job_id, run=order.run, index=0, facts=facts()))
+    counter.fail(order, index=1)
+    assert counter.submit()["position"] == 1
+    assert counter.view(order.job_id)["status"] == "processing"
+    counter.turn(await_again(counter))
+    assert counter.kinds(order.job_id)[-2:] == ["output_completed", "failed"]
+
+
 @BROKEN
 def test_nothing_is_said_of_what_could_not_be_stored(busy_counter: Counter, broken: Broken) -> None:
     counter = busy_counter
