@@ -23,7 +23,7 @@ from bus import auth, codec, limits
 from bus.address import check_owner, endpoints, ipc_folder, is_ipv6, is_loopback
 from bus.anteroom import Anteroom, Refused
 from bus.backpressure import NOW, UNREAD, Replies
-from bus.door import LOOK_SECONDS, Door
+from bus.door import Door
 from bus.errors import BadAddress, CommandRefused, Invalid
 from bus.inbox import Inbox, Request
 from bus.lines import Bounds
@@ -127,7 +127,8 @@ class Hub:
             )
             self._xpub = self._socket(zmq.XPUB, sndhwm=EVENTS_PER_SUBSCRIBER, maxmsgsize=limits.MAX_TOPIC_BYTES)
             self._publisher = Publisher(self._xpub, traffic)
-            self._door = Door(self.context, self._bind(address), notice, traffic)
+            self._bind(address)
+            self._door = Door(self.context, (self._router, self._xpub), notice, failed, traffic)
         except BaseException:
             self.context.destroy(linger=0)
             self._release()
@@ -137,6 +138,7 @@ class Hub:
 
     def start(self) -> None:
         """Begin to serve."""
+        self._door.start()
         self._thread.start()
 
     def outbox(self) -> Outbox:
@@ -185,9 +187,9 @@ class Hub:
             outbox.flush()
             self._thread.join()
             outbox.close()
-        self._door.close()
         for socket in (self._router, self._xpub, self._pull):
             socket.close(linger=LINGER_MS)
+        self._door.join()
         self.context.term()
         for file in self._files:
             file.unlink(missing_ok=True)  # libzmq leaves them
@@ -222,9 +224,8 @@ class Hub:
         except OSError as error:
             raise BadAddress(f"bus folder {folder} cannot be used: {error.strerror}") from error
 
-    def _bind(self, address: str) -> "list[tuple[zmq.Socket[bytes], str]]":
-        """Bind both sockets; each with its endpoint as libzmq says it."""
-        bound = []
+    def _bind(self, address: str) -> None:
+        """Bind both sockets."""
         for socket, endpoint in zip((self._router, self._xpub), endpoints(address), strict=True):
             socket.ipv6 = is_ipv6(endpoint)
             try:
@@ -233,8 +234,6 @@ class Hub:
                 raise BadAddress(f"cannot bind {endpoint}: {error.strerror}") from error
             if endpoint.startswith("ipc://"):
                 self._files.append(Path(endpoint.removeprefix("ipc://")))
-            bound.append((socket, str(socket.get_string(zmq.LAST_ENDPOINT))))
-        return bound
 
     def _release(self) -> None:
         if self._lock_fd is not None:
@@ -251,14 +250,10 @@ class Hub:
 
     def _serve(self) -> None:
         poller = zmq.Poller()
-        for socket in (self._pull, self._xpub, *self._door):
+        for socket in (self._pull, self._xpub):
             poller.register(socket, zmq.POLLIN)
         while True:
             ready = dict(poller.poll(self._patience()))
-            # First, for it is soon too late: whoever has come in has taken a descriptor.
-            if any(monitor in ready for monitor in self._door):
-                self._door.look()
-            self._door.reopen()
             is_open = self._pull not in ready or self._drain_actors(poller)
             if self._router in ready and is_open:
                 self._drain_clients()
@@ -272,8 +267,6 @@ class Hub:
 
     def _patience(self) -> int | None:
         """Milliseconds to wait for a message, None for as long as it takes."""
-        if self._door.is_shut:
-            return int(1000 * LOOK_SECONDS)
         return int(1000 * DROPPED_SECONDS) if self._unread else None
 
     def _drain_actors(self, poller: zmq.Poller) -> bool:

@@ -12,7 +12,7 @@ from actors.config import Config
 from actors.doctor.cgroup import least
 from actors.doctor.finding import Finding, fail, ok, size, warn
 from actors.doctor.holder import holder
-from bus.door import SPARE
+from bus.door import spare
 
 TIME_ERROR = 5
 """What adjtimex(2) returns where nobody keeps the clock in step."""
@@ -114,7 +114,7 @@ def _descriptors(slots: int, pid: int | None, whose: str) -> Finding:
     if most == resource.RLIM_INFINITY:
         return ok("descriptors", f"{whose} has no limit")
     needed = OWN_DESCRIPTORS + JOB_DESCRIPTORS * slots
-    left = most - most // SPARE - needed
+    left = most - spare(most) - needed
     line = f"{whose} may have {most} open files; {slots} slots need {needed}"
     advice = "raise it: LimitNOFILE=65536 in the unit, ulimit -Hn in a shell; or have fewer slots"
     if left < 0:

@@ -265,6 +265,6 @@ def test_low_limits_fail_with_what_the_slots_need(folder: Path) -> None:
     low = doctor.ask(before=("sh", "-c", 'ulimit -n 200; exec "$@"', "sh"))
     assert low.states("fail") == {"descriptors"}
     assert "may have 200 open files; 20 slots need 224" in low.one("descriptors").message
-    tight = doctor.ask(before=("sh", "-c", 'ulimit -n 340; exec "$@"', "sh"))
+    tight = doctor.ask(before=("sh", "-c", 'ulimit -n 510; exec "$@"', "sh"))
     assert tight.one("descriptors").state == "warn"
     assert "leaves 31 for clients" in tight.one("descriptors").message
