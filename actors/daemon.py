@@ -163,6 +163,7 @@ class Daemon:
         self._formats = formats.Formats(config.formats, ffmpeg, data / WORK_FOLDER)
         if (wrong := self._formats.wrong()) is not None:
             raise CannotStart(wrong)
+        self._formats.recall()
         store = open_store(data, CHECK_SECONDS)  # one that cannot be used is told of here
         history = Place(store.meta("epoch") or "", store.records.last_seq())
         store.close()

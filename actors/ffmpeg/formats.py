@@ -110,6 +110,7 @@ class Formats:
     def __init__(self, own: Mapping[str, Format], ffmpeg: FFmpeg, work: Path) -> None:
         self._own = own
         self._all = {**BUILT_IN, **own}
+        self._built_in = {name: one for name, one in BUILT_IN.items() if name not in own}
         self._ffmpeg = ffmpeg
         self._work = work
         self._tried: dict[str, Tried] = {}
@@ -127,20 +128,21 @@ class Formats:
                 return f"format {name} of the configuration cannot be used: {error}"
         return None
 
+    def recall(self) -> None:
+        """Take it that FFmpeg takes those built in, where an earlier daemon has seen it."""
+        if seen.was_seen(self._ffmpeg, self._built_in):
+            self._tried.update(dict.fromkeys(self._built_in, Tried(None)))
+
     def unusable(self) -> Iterator[tuple[str, str]]:
         """Those that no job can have, each with the reason. All that were not tried yet are tried here.
 
-        That FFmpeg takes those built in is remembered over daemons: the trial costs a third of a second.
+        That FFmpeg takes those built in is remembered for `recall`: the trial costs a third of a second.
         """
-        built_in = {name: one for name, one in BUILT_IN.items() if name not in self._own}
-        if seen.was_seen(self._ffmpeg, built_in):
-            with self._lock:
-                self._tried.update(dict.fromkeys(built_in, Tried(None)))
         for name in self._all:
             if (error := self.error(name)) is not None:
                 yield name, error
-        if not any(self._tried[name].error for name in built_in):
-            seen.remember(self._ffmpeg, built_in)
+        if not any(self._tried[name].error for name in self._built_in):
+            seen.remember(self._ffmpeg, self._built_in)
 
     def error(self, name: str) -> str | None:
         """Why FFmpeg does not take a format; None where it does. Found out once, but for what another day may mend."""

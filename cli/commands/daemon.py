@@ -113,11 +113,12 @@ def shutdown(client: Client, /, *, mode: ShutdownMode, wait: bool, as_json: bool
     """
     before = client.status()
     pidfd = _watch(before.pid)
+    paused = _paused(client) if mode == "drain" else []
     result = client.shutdown(mode)
     if not (as_json or wait):
         say(f"pid {before.pid} ends" + (" once its running jobs have finished" if mode == "drain" else ""))
-    if mode == "drain":
-        _name_paused(client)
+    if paused:
+        note(f"{text.count(len(paused), 'paused job')} to unpause or cancel first: {' '.join(paused)}")
     if wait:
         _wait(client, before, pidfd)
         if not as_json:
@@ -126,11 +127,9 @@ def shutdown(client: Client, /, *, mode: ShutdownMode, wait: bool, as_json: bool
         print_json(result)
 
 
-def _name_paused(client: Client) -> None:
-    """What will not finish by itself."""
-    paused = [job.id for job in client.jobs(status=("processing",)) if job.paused]
-    if paused:
-        note(f"{text.count(len(paused), 'paused job')} to unpause or cancel first: {' '.join(paused)}")
+def _paused(client: Client) -> list[str]:
+    """Running jobs that will not finish by themselves."""
+    return [job.id for job in client.jobs(status=("processing",)) if job.paused]
 
 
 def _watch(pid: int) -> int | None:

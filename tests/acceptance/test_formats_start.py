@@ -47,15 +47,21 @@ def errors(daemon: Daemon) -> Map:
     return {one["name"]: one["error"] for one in daemon.result("formats")["formats"]}
 
 
-def trials(daemon: Daemon) -> int:
-    """How many there have been, once those of the start are over."""
-    daemon.result("formats")
+def noted_trials(daemon: Daemon) -> int:
+    """How many have begun with an FFmpeg that notes them."""
     noted = daemon.base / "trials"
     return len(noted.read_text().splitlines()) if noted.exists() else 0
 
 
+def await_trials(daemon: Daemon, count: int, *, remembered: int) -> None:
+    """Wait until so many have begun, and what was seen is remembered of so many FFmpegs."""
+    marks = daemon.base / "cache" / "rushes"
+    eventually(lambda: noted_trials(daemon) == count, f"{count} trials")
+    eventually(lambda: len(list(marks.glob("formats-*"))) == remembered, f"{remembered} are remembered")
+
+
 def warnings(daemon: Daemon) -> list[Map]:
-    daemon.result("formats")
+    """What the log says of formats so far."""
     lines = [json.loads(line) for line in daemon.stderr().splitlines()]
     return [line for line in lines if line["event"] == "format_unusable"]
 
@@ -106,12 +112,13 @@ def test_the_trial_of_a_format_leaves_nothing_and_what_one_left_that_was_killed_
 def test_those_built_in_are_tried_once_for_each_ffmpeg(start: Start, tmp_path: Path, ffmpeg: Path) -> None:
     program = make_ffmpeg(tmp_path / "ffmpeg", ffmpeg, NOTES_TRIALS)
     daemon = start(ffmpeg=program, env=CACHE)
-    assert (trials(daemon), errors(daemon)) == (4, dict.fromkeys(BUILT_IN))
+    await_trials(daemon, 4, remembered=1)
+    assert errors(daemon) == dict.fromkeys(BUILT_IN)
     daemon.restart()
-    assert (trials(daemon), errors(daemon)) == (4, dict.fromkeys(BUILT_IN))
+    assert (errors(daemon), noted_trials(daemon)) == (dict.fromkeys(BUILT_IN), 4)
     make_ffmpeg(program, ffmpeg, NOTES_TRIALS, "# of another day")
     daemon.restart()
-    assert trials(daemon) == 8
+    await_trials(daemon, 8, remembered=2)
 
 
 def test_what_was_seen_without_a_wrapper_or_of_other_formats_does_not_count(
@@ -120,13 +127,13 @@ def test_what_was_seen_without_a_wrapper_or_of_other_formats_does_not_count(
     config = tmp_path / "rushes.toml"
     config.write_text('[formats.clip_1_1]\nargs = ["-c:v", "mpeg4"]\n')
     daemon = start(ffmpeg=make_ffmpeg(tmp_path / "ffmpeg", ffmpeg, NOTES_TRIALS), env=CACHE, config=config)
-    assert trials(daemon) == 4, "the configuration's own stands for the one of that name"
+    await_trials(daemon, 4, remembered=1)  # the configuration's own stands for the one of that name
     config.write_text("")
     daemon.restart()
-    assert trials(daemon) == 8
+    await_trials(daemon, 8, remembered=2)
     config.write_text("[children]\nnice = 1\n")
     daemon.restart()
-    assert trials(daemon) == 12
+    await_trials(daemon, 12, remembered=3)
 
 
 def test_one_that_ffmpeg_does_not_take_is_told_at_each_start_and_refused(
@@ -134,6 +141,7 @@ def test_one_that_ffmpeg_does_not_take_is_told_at_each_start_and_refused(
 ) -> None:
     lacks = "case $* in *libx264*) echo \"Unknown encoder 'libx264'\" >&2; exit 8 ;; esac"
     daemon = start(ffmpeg=make_ffmpeg(tmp_path / "ffmpeg", ffmpeg, lacks), env=CACHE)
+    eventually(lambda: len(warnings(daemon)) == 3, "three are told of")
     said = [(line["format"], line["error"]) for line in warnings(daemon)]
     assert said == [(name, "Unknown encoder 'libx264'") for name in BUILT_IN[:3]]
     assert errors(daemon) == dict(said) | {"thumbnail": None}
@@ -143,11 +151,12 @@ def test_one_that_ffmpeg_does_not_take_is_told_at_each_start_and_refused(
     job["outputs"][0]["format"] = "thumbnail"
     assert daemon.finish(job)["status"] == "completed"
     daemon.restart()
-    assert len(warnings(daemon)) == 6
+    eventually(lambda: len(warnings(daemon)) == 6, "they are told of again")
 
 
 def test_what_another_day_may_mend_is_tried_again(start: Start, tmp_path: Path, ffmpeg: Path) -> None:
     daemon = start(ffmpeg=make_ffmpeg(tmp_path / "ffmpeg", ffmpeg, HAS_NO_ROOM), env=CACHE)
+    eventually(lambda: len(warnings(daemon)) == 4, "all are told of")
     assert errors(daemon) == dict.fromkeys(BUILT_IN, "No space left on device")
     away = (daemon.data / "work").rename(daemon.data / "away")
     assert errors(daemon) == dict.fromkeys(BUILT_IN, "it cannot be tried now: No such file or directory")
@@ -164,7 +173,7 @@ def test_a_daemon_starts_where_its_own_formats_cannot_be_tried_now(start: Start,
     config.write_text(OWN)
     daemon = start(ffmpeg=make_ffmpeg(tmp_path / "ffmpeg", ffmpeg, HAS_NO_ROOM), config=config)
     assert errors(daemon)["proxy"] == "No space left on device"
-    assert "proxy" in {line["format"] for line in warnings(daemon)}
+    eventually(lambda: "proxy" in {line["format"] for line in warnings(daemon)}, "it is told of")
     (daemon.base / "room").touch()
     assert errors(daemon)["proxy"] is None
 
@@ -190,6 +199,8 @@ def test_a_cache_that_cannot_be_written_costs_a_trial_at_each_start(
 ) -> None:
     program = make_ffmpeg(tmp_path / "ffmpeg", ffmpeg, NOTES_TRIALS)
     daemon = start(ffmpeg=program, env={"XDG_CACHE_HOME": place})
-    assert (trials(daemon), warnings(daemon)) == (4, [])
+    eventually(lambda: noted_trials(daemon) == 4, "each is tried")
     daemon.restart()
-    assert (trials(daemon), warnings(daemon)) == (8, [])
+    eventually(lambda: noted_trials(daemon) == 8, "each is tried again")
+    assert errors(daemon) == dict.fromkeys(BUILT_IN)
+    assert warnings(daemon) == []
