@@ -24,8 +24,8 @@ sys.exit(__main__.run())
 WITH_TRIALS_OF = """\
 import sys
 from actors.doctor import __main__
-from actors.ffmpeg import trial
-trial.SECONDS = float(sys.argv.pop(1))
+from actors.ffmpeg import binary, trial
+binary.CHECK_SECONDS = trial.SECONDS = float(sys.argv.pop(1))
 sys.exit(__main__.run())
 """
 
@@ -136,8 +136,10 @@ def test_an_ffmpeg_that_is_not_there_or_is_none_fails(folder: Path) -> None:
     assert f"{folder}/none is no program that can be run" in missing.one("ffmpeg").message
     other = Doctor(folder / "data", bus, ffmpeg="/bin/true").ask()
     assert "is no FFmpeg" in other.one("ffmpeg").message
-    hangs = Doctor(folder / "data", bus, ffmpeg=script(folder, "exec sleep 1000")).ask()
-    assert hangs.one("ffmpeg").message == f"{folder}/ffmpeg -version did not end within 10 s; run it by hand"
+    hangs = Doctor(folder / "data", bus, ffmpeg=script(folder, "exec sleep 1000")).ask(
+        program=(sys.executable, "-c", WITH_TRIALS_OF, "0.5")
+    )
+    assert hangs.one("ffmpeg").message == f"{folder}/ffmpeg -version did not end within 0.5 s; run it by hand"
 
 
 def test_an_ffmpeg_that_cannot_encode_fails_with_what_it_said(folder: Path, ffmpeg: Path) -> None:
