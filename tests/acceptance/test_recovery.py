@@ -102,7 +102,7 @@ def test_a_child_that_was_killed_while_no_daemon_was_there_is_rendered_again(dae
 
 
 def test_every_job_of_a_full_house_is_adopted(daemon: Daemon) -> None:
-    jobs = [daemon.submit(lasting(daemon.out / f"{number}.mp4", 3.5))["id"] for number in range(4)]
+    jobs = [daemon.submit(lasting(daemon.out / f"{number}.mp4", 6))["id"] for number in range(4)]
     waiting = daemon.submit(quick(daemon.out / "waiting.mp4"))["id"]
     pids = [daemon.child(job_id).ffmpeg.pid for job_id in jobs]
     daemon.restart()
