@@ -177,7 +177,7 @@ def test_one_that_ignores_all_with_a_child_of_its_own_is_killed_with_it(impatien
 def test_a_child_that_outlives_an_ffmpeg_that_obeyed_is_ended_before_the_job_is_cancelled(impatient: Daemon) -> None:
     job_id = impatient.rendering(tempered(lasting(impatient.out / "parental.mp4"), "parental"))
     child = impatient.child(job_id)
-    assert len(child.members()) >= 3
+    eventually(lambda: len(child.members()) >= 3, "it has a child of its own")
     view = impatient.result("cancel", job_id=job_id, wait=30)["job"]
     assert not child.members()
     assert view["status"] == "cancelled"
