@@ -4,7 +4,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -39,13 +39,25 @@ def test_a_queue_that_hangs_feeds_no_watchdog(
 
     given = {"data": str(folder / "data"), "bus": f"ipc://{folder}/bus", "ffmpeg": str(ffmpeg)}
     daemon = Daemon(load(given, environ={}))
-    with ThreadPoolExecutor(2, thread_name_prefix="main") as pool, Client(given["bus"], deadline=PATIENCE) as client:
+
+    def shut_down() -> None:
+        goes_on.set()
+        with Client(given["bus"], deadline=PATIENCE) as last:
+            last.shutdown()
+
+    with (
+        ThreadPoolExecutor(2, thread_name_prefix="main") as pool,
+        ExitStack() as stack,
+        Client(given["bus"], deadline=PATIENCE) as client,
+        Client(given["bus"], deadline=PATIENCE) as other,  # for the other thread
+    ):
         status = pool.submit(daemon.run)
+        stack.callback(shut_down)  # also after a failure: the pool waits for the daemon
         for _ in range(2):
             assert b"WATCHDOG=1" in manager.recv(4096)
         with monkeypatch.context() as hanging:
             hanging.setattr(Keeper, "look_for_room", hang)
-            drained = pool.submit(client.drain)
+            drained = pool.submit(other.drain)
             assert hangs.wait(PATIENCE)
         assert client.list().jobs == [], "hub and Archive go on"
         manager.settimeout(HUNG_SECONDS)
@@ -59,5 +71,4 @@ def test_a_queue_that_hangs_feeds_no_watchdog(
         goes_on.set()
         drained.result(PATIENCE)
         assert b"WATCHDOG=1" in manager.recv(4096)
-        client.shutdown()
-        assert status.result(PATIENCE) == 0
+    assert status.result(PATIENCE) == 0
