@@ -126,13 +126,12 @@ class Frail(Slow):
 
 
 def test_whoever_waits_for_one_that_dies_is_told_to_ask_again(switchboard: Switchboard) -> None:
-    box = switchboard.letterbox(SUPERVISOR)
-    ref = Frail.start(switchboard.hub)
-    actor = ref._actor_weakref()
-    assert isinstance(actor, Frail)
+    box, queue = switchboard.letterbox(SUPERVISOR), switchboard.letterbox(QUEUE)
     with Dealer(switchboard.address) as client:
         client.send("status", id="known")
-        mine = switchboard.letterbox(QUEUE).command()
+        mine = queue.command()
+        actor = Frail.start(switchboard.hub)._actor_weakref()
+        assert isinstance(actor, Frail)
         actor.inbox.put(TICK)
         assert actor.at_work.acquire(timeout=PATIENCE)
         for _ in range(MAX_BATCH):
