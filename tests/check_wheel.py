@@ -18,11 +18,11 @@ import sys
 from bus.client import Client
 from cli.top.app import Top
 
-async def look():
-    async with Top(sys.argv[1]).run_test() as pilot:
-        await pilot.pause()
+async def look(pilot):
+    await pilot.pause()
+    await pilot.press("q")
 
-asyncio.run(look())
+assert asyncio.run(Top(sys.argv[1]).run_async(headless=True, auto_pilot=look)) == 0
 with Client(sys.argv[1], deadline=20) as rushes:
     print(rushes.status().version)
     rushes.shutdown()

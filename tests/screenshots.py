@@ -14,7 +14,7 @@ from cli.top.app import Top
 from cli.top.banner import Disk
 from tests.support.daemon import Daemon, serving
 from tests.support.jobs import quick
-from tests.support.screen import Screen
+from tests.support.screen import piloted
 from tests.support.shell import Shell
 
 SIZE = (100, 28)
@@ -74,14 +74,13 @@ def is_far(app: Top, job_id: str) -> bool:
 async def portray(daemon: Daemon, film: str, path: Path) -> None:
     """Watch until the film is far, and take the picture."""
     app = Portrait(daemon.bus)
-    async with app.run_test(size=SIZE) as pilot:
-        screen = Screen(app, pilot)
+    async with piloted(app, SIZE) as screen:
         await screen.reads("pid")
         app._address = "ipc:///run/user/1000/rushes"
         await screen.until(lambda: is_far(app, film), "the film is far")
         await screen.reads("/renders has")
         await screen.choose(film)
-        await pilot.pause()
+        await screen.pause()
         path.write_text(FOREIGN_FONTS.sub("", app.export_screenshot(title="rushes top")))
 
 

@@ -40,6 +40,10 @@ class Screen:
     async def type(self, words: str) -> None:
         """As if pasted: a terminal gives it to the focused field in one piece."""
         self.app.screen.post_message(events.Paste(words))
+        await self.pause()
+
+    async def pause(self) -> None:
+        """Until what was given has been dealt with."""
         await self._pilot.pause()
 
     async def until(self, look: Callable[[], T], what: str) -> T:
@@ -76,11 +80,22 @@ class Screen:
 
 
 @asynccontextmanager
+async def piloted(app: Top, size: tuple[int, int]) -> AsyncIterator[Screen]:
+    """That application, and its end as a person's key ends it: the pilot would take away what it still draws on."""
+    async with app.run_test(size=size) as pilot:
+        screen = Screen(app, pilot)
+        try:
+            yield screen
+        finally:
+            app.exit()
+            await screen.until(lambda: not app.is_running, "the application ends")
+
+
+@asynccontextmanager
 async def watching(bus: str, size: tuple[int, int] = (100, 30)) -> AsyncIterator[Screen]:
     """The screen, once it shows the daemon."""
     app = Top(bus)
-    async with app.run_test(size=size) as pilot:
-        screen = Screen(app, pilot)
+    async with piloted(app, size) as screen:
         await screen.reads("Rushes ", "pid ")
         yield screen
-    assert app.return_value is None, f"it ended by itself: {app.return_value!r}"
+        assert app.return_value is None, f"it ended by itself: {app.return_value!r}"
