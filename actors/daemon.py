@@ -40,6 +40,7 @@ from actors.systemd import Notifier
 from actors.watcher import Watcher
 from actors.webhooks.cursor import Place
 from actors.webhooks.service import Webhooks
+from bus import codec
 from bus.auth import Guard, user_name
 from bus.hub import Hub
 from bus.messages import AnyCommand, Audit, Backup, Events, Formats, Get, List, Log, Session, Submit
@@ -217,6 +218,7 @@ class Daemon:
     def run(self) -> int:
         """Serve until a shutdown, a signal or a failure; the exit status."""
         block_signals()  # whoever made this daemon may not have
+        codec.prepare()
         self._hub.start()
         self._watcher.start()
         if self._metrics is not None:

@@ -62,7 +62,7 @@ def read_reply(reply: m.Reply, kind: type[T]) -> T:
 
     """
     if reply.ok:
-        return msgspec.convert(reply.result, kind)
+        return msgspec.convert(reply.result, codec.known(kind))
     error = reply.error or m.ReplyError("internal", "the reply carries neither result nor error")
     raise REFUSALS.get(error.code, Internal)(error.message, error.details)
 
