@@ -222,8 +222,9 @@ class Daemon:
         self._hub.start()
         self._watcher.start()
         if self._metrics is not None:
-            settings = self._queue_settings
-            self._metrics.start(self._hub, settings.data, settings.about.version, self._render_settings.ffmpeg.version)
+            data, about = self._queue_settings.data, self._queue_settings.about
+            ffmpeg = self._render_settings.ffmpeg
+            self._metrics.start(self._hub, self._webhooks, data, about.version, ffmpeg.version)
         parts = {
             QUEUE: self._start_queue,
             ARCHIVE: self._start_archive,

@@ -76,6 +76,10 @@ CATALOGUE: dict[str, Metric] = {
         "counter", "", "times that a reader had 20,000 events unread, and missed what came before it had read half"
     ),
     "rushes_event_seq": Metric("gauge", "", "number of the last event on disk"),
+    "rushes_webhook_seq": Metric(
+        "gauge", "webhook", "number of the last event that a webhook is done with, be it of a type that it wants or not"
+    ),
+    "rushes_webhook_failing": Metric("gauge", "webhook", "1 while a webhook's receiver does not take what it is sent"),
     # the store and the disk
     "rushes_store_commit_seconds": Metric("histogram", "", "to commit a turn's changes: a write and an fsync"),
     "rushes_store_errors_total": Metric("counter", "", "turns that could not be written"),

@@ -25,6 +25,7 @@ from prometheus_client.utils import floatToGoString
 from actors.jobs.database import FILE_NAME
 from actors.jobs.tally import Tally
 from actors.metrics.catalogue import CATALOGUE
+from actors.webhooks.service import Webhooks
 from bus.backpressure import GONE, UNREAD
 from bus.histogram import Histogram
 from bus.hub import Hub
@@ -48,6 +49,7 @@ class Sources(NamedTuple):
     hub: Hub
     traffic: Traffic
     tally: Tally
+    webhooks: Webhooks
     data: Path
     version: str
     ffmpeg: str
@@ -119,6 +121,7 @@ class Collector:
 
     def _bus(self) -> dict[str, Reading]:
         traffic, waiting = self._sources.traffic, self._sources.hub.waiting()
+        couriers = self._sources.webhooks.couriers
         tags = {kind: str(kind.__struct_config__.tag) for kind in traffic.commands}
         return {
             "rushes_commands_total": [((tags[kind],), count) for kind, count in traffic.commands.items()],
@@ -129,6 +132,8 @@ class Collector:
             "rushes_connections_refused_total": _one(traffic.cut_off),
             "rushes_events_published_total": _by({kind.decode(): n for kind, n in dict(traffic.events).items()}),
             "rushes_event_overflows_total": _one(traffic.overflows),
+            "rushes_webhook_seq": _by({courier.name: courier.seq for courier in couriers}),
+            "rushes_webhook_failing": _by({courier.name: courier.is_failing for courier in couriers}),
         }
 
     def _disk(self) -> dict[str, Reading]:

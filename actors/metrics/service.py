@@ -5,6 +5,7 @@ from typing import Self
 
 from actors.jobs.tally import Tally
 from actors.logs import logger
+from actors.webhooks.service import Webhooks
 from bus.hub import Hub
 from bus.traffic import Traffic
 
@@ -34,11 +35,11 @@ class Metrics:
         """Those on a port; None where it is 0."""
         return cls(port) if port else None
 
-    def start(self, hub: Hub, data: Path, version: str, ffmpeg: str) -> None:
+    def start(self, hub: Hub, webhooks: Webhooks, data: Path, version: str, ffmpeg: str) -> None:
         """Serve what is counted."""
         from actors.metrics.collector import CONTENT_TYPE, Exposition, Sources  # noqa: PLC0415 # most daemons do without
 
-        exposition = Exposition(Sources(hub, self.traffic, self.tally, data, version, ffmpeg))
+        exposition = Exposition(Sources(hub, self.traffic, self.tally, webhooks, data, version, ffmpeg))
         self._server.start(exposition, CONTENT_TYPE)
         self._log.info("metrics_served", url=self._url)
 

@@ -45,6 +45,7 @@ class Courier:
     """
 
     def __init__(self, hook: Notify, bus: str, data: Path, now: Place) -> None:
+        self.name = hook.name
         self._hook = hook
         self._bus = bus
         self._keys = hook.keys
@@ -74,6 +75,16 @@ class Courier:
     def join(self, seconds: float) -> None:
         """Wait for its end, so long at the most."""
         self._thread.join(seconds)
+
+    @property
+    def is_failing(self) -> bool:
+        """True while the receiver does not take what it is sent. Any thread."""
+        return self._failing_since is not None
+
+    @property
+    def seq(self) -> int:
+        """The number of the last event that it is done with. Any thread."""
+        return self._cursor.seq
 
     # ------------------------------------------------------------ its thread
 

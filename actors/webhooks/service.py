@@ -29,17 +29,17 @@ class Webhooks:
     """All couriers of a daemon. Made, started and stopped by its main thread."""
 
     def __init__(self, hooks: Sequence[Notify], bus: str, data: Path, now: Place) -> None:
-        self._couriers = couriers(hooks, bus, data, now)
+        self.couriers = couriers(hooks, bus, data, now)
 
     def start(self) -> None:
         """Begin to deliver; they wait until the bus is served."""
-        for courier in self._couriers:
+        for courier in self.couriers:
             courier.start()
 
     def stop(self) -> None:
         """End all, within `STOP_SECONDS`; what they hold is on disk."""
-        for courier in self._couriers:
+        for courier in self.couriers:
             courier.stop()
         end = time.monotonic() + STOP_SECONDS
-        for courier in self._couriers:
+        for courier in self.couriers:
             courier.join(max(0.0, end - time.monotonic()))

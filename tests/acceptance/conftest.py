@@ -32,6 +32,14 @@ def daemon(shared: Daemon) -> Iterator[Daemon]:
     shared.reset()
 
 
+@pytest.fixture(scope="module")
+def deaf_hook(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A configuration with a webhook that nobody takes."""
+    path = tmp_path_factory.mktemp("hook") / "rushes.toml"
+    path.write_text('[[notify]]\nname = "farm"\nurl = "http://127.0.0.1:1/"\n')
+    return path
+
+
 @pytest.fixture
 def held(daemon: Daemon) -> Daemon:
     """The module's daemon, which starts no job until it is resumed."""

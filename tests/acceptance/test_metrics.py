@@ -380,9 +380,9 @@ def test_the_port_may_stand_in_the_file_and_the_log_says_where_it_is(start: Star
 
 
 @pytest.fixture(scope="module")
-def of_all() -> Iterator[Scrape]:
+def of_all(deaf_hook: Path) -> Iterator[Scrape]:
     """What a daemon shows that has done something of each kind."""
-    with serving(slots=1, metrics_port=free_pair()) as daemon:
+    with serving(slots=1, metrics_port=free_pair(), config=deaf_hook) as daemon:
         daemon.finish(quick(daemon.out / "1.mp4"))
         yield scrape(daemon)
 

@@ -67,9 +67,9 @@ def expressions() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def shown() -> Iterator[Scrape]:
+def shown(deaf_hook: Path) -> Iterator[Scrape]:
     """What a daemon shows that has done a job and has been up for a second."""
-    with serving(slots=1, metrics_port=free_pair()) as daemon:
+    with serving(slots=1, metrics_port=free_pair(), config=deaf_hook) as daemon:
         daemon.finish(quick(daemon.out / "1.mp4"))
         eventually(lambda: scrape(daemon).of("rushes_events_published_total", type="daemon.heartbeat"), "a heartbeat")
         yield scrape(daemon)

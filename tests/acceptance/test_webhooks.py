@@ -21,6 +21,7 @@ from tests.support.jobs import lasting, quick
 from tests.support.ports import free_pair
 from tests.support.processes import eventually
 from tests.support.receiver import Answer, Delivery, Receiver
+from tests.support.scrape import scrape
 from tests.support.wire import PATIENCE, Map
 
 KEY = bytes(range(32))
@@ -210,6 +211,21 @@ def test_what_fails_is_tried_until_it_is_taken_and_told_of_once(hooked: Hooked, 
     assert line(daemon, "works")["tries"] == 3
     assert "hidden" not in daemon.stderr()
     assert SECRET not in daemon.stderr()
+
+
+def test_the_metrics_say_which_hook_fails_and_how_far_it_is(
+    start: Callable[..., Daemon], receiver: Receiver, config: Path
+) -> None:
+    config.write_text(hook(receiver))
+    daemon = start(config=config, metrics_port=free_pair())
+    receiver.answer(then=500)
+    [seq] = finished(daemon, "a")
+    eventually(lambda: scrape(daemon)("rushes_webhook_failing", webhook="farm") == 1, "it is told that the hook fails")
+    assert scrape(daemon)("rushes_webhook_seq", webhook="farm") == seq - 1
+    receiver.answer(then=200)
+    eventually(lambda: scrape(daemon)("rushes_webhook_failing", webhook="farm") == 0, "it is told that it works")
+    last = daemon.result("status")["last_seq"]
+    eventually(lambda: scrape(daemon)("rushes_webhook_seq", webhook="farm") == last, "it has caught up")
 
 
 @pytest.mark.parametrize(
