@@ -109,6 +109,14 @@ def test_the_unit_ends_the_daemon_and_leaves_its_children_to_it() -> None:
     assert settings["RuntimeDirectory"] == settings["StateDirectory"] == ["rushes"]
 
 
+def test_the_unit_waits_for_a_late_disk_and_then_gives_up_so_that_somebody_is_told() -> None:
+    settings = unit()
+    [pause], [starts], [interval] = (
+        [int(value) for value in settings[name]] for name in ("RestartSec", "StartLimitBurst", "StartLimitIntervalSec")
+    )
+    assert 120 <= pause * starts < interval - starts, "a start that fails takes less than a second"
+
+
 def test_systemd_takes_the_unit_and_finds_it_hardened(tmp_path: Path) -> None:
     needs("systemd-analyze")
     file = tmp_path / "rushes.service"  # with a program that is there
