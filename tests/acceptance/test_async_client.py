@@ -69,7 +69,7 @@ def test_a_request_that_was_given_up_on_is_not_done_later(daemon: Daemon) -> Non
             daemon.start()
             job = (await patient).job
             assert job.status == "completed"
-            assert [listed.id for listed in (await client.list(session="late")).jobs] == [job.id]
+            assert [listed["id"] for listed in daemon.result("list", session="late")["jobs"]] == [job.id]
 
     asyncio.run(give_up())
 

@@ -80,8 +80,13 @@ class Tmux:
         self._ask("resize-window", "-x", str(columns), "-y", str(lines))
 
     def wipe(self) -> None:
-        """What other output does to a screen: all is gone."""
-        self._ask("send-keys", "-R")
+        """What other output does to a screen: all is gone, once nothing is drawn any more that was asked for before."""
+
+        def wiped() -> bool:
+            self._ask("send-keys", "-R")
+            return not self.text.strip()
+
+        eventually(wiped, "nothing draws by itself")
 
     @property
     def text(self) -> str:
