@@ -94,10 +94,12 @@ def test_a_job_reads_as_a_story(daemon: Daemon) -> None:
         return [line["event"] for line in daemon.log() if line.get("job_id") == job_id]
 
     eventually(lambda: story()[-1:] == ["job_completed"], "the end of the story")
-    assert story() == [
-        "command_done", "job_started", "child_started", "output_started", "child_ended", "output_completed",
-        "job_completed",
-    ]  # fmt: skip
+    told = story()
+    assert told[:3] == ["command_done", "job_started", "child_started"]
+    assert set(told[3:5]) == {"output_started", "child_ended"}, (
+        "of so short a film the one who tells first may be either"
+    )
+    assert told[5:] == ["output_completed", "job_completed"]
 
 
 def test_the_story_of_a_job_that_fails_again_and_again_says_each_time_of_what(temperamental: Path) -> None:
