@@ -3,6 +3,7 @@
 import pytest
 
 from actors.jobs import waiters
+from actors.jobs.desk import WAIT_OVER
 from actors.mail import Tick
 from actors.watcher import FORGOTTEN, Watcher
 from tests.integration.parts import Counter, Switchboard
@@ -79,9 +80,9 @@ def test_a_command_that_was_done_is_answered_as_it_stands_where_too_many_wait(co
 def test_a_tick_for_one_who_waited_for_an_earlier_queue_is_nobodys(counter: Counter) -> None:
     """A Queue that died had timers: what they say is not meant for whoever waits for the next."""
     job_id = counter.submit()["id"]
-    counter.turn(counter.request("get", job_id=job_id, wait=0.05))
+    counter.turn(counter.request("get", job_id=job_id, wait=3600))
+    (of_before,) = (timer.what for timer in counter.watcher._timers if timer.what.startswith(WAIT_OVER))
     counter.reopen()
-    held = counter.request("get", job_id=job_id, wait=3600)
-    counter.turn(held)
-    counter.turn(counter.tick())
+    counter.turn(counter.request("get", job_id=job_id, wait=3600))
+    counter.turn(Tick(what=of_before))
     assert counter.is_silent()

@@ -2,6 +2,7 @@
 
 import queue
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pykka
@@ -102,10 +103,9 @@ def test_a_signal_that_comes_while_the_queue_is_being_repaired_is_told_to_the_ne
 
 
 def test_a_daemon_whose_queue_never_finishes_its_stop_ends_all_the_same(switchboard: Switchboard) -> None:
-    boss = Boss(switchboard, stop_seconds=-supervisor_module.STOP_MARGIN_SECONDS)
-    boss.tell(SIGTERM)
-    assert boss.finished.get(timeout=PATIENCE) == 0
-    boss.close()
+    with closing(Boss(switchboard, stop_seconds=-supervisor_module.STOP_MARGIN_SECONDS)) as boss:
+        boss.tell(SIGTERM)
+        assert boss.finished.get(timeout=PATIENCE) == 0
 
 
 # ---------------------------------------------------------------- a child that cannot be ended

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -28,9 +29,14 @@ def inbox(switchboard: Switchboard) -> Letterbox:
     return switchboard.letterbox(HERE)
 
 
-def sleeper() -> subprocess.Popen[bytes]:
-    """A process that lasts until it is told to end."""
-    return subprocess.Popen(["/bin/sleep", "1000"])
+@contextmanager
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that lasts until it is told to end, at the end of the block at the latest."""
+    with subprocess.Popen(["/bin/sleep", "1000"]) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 # ---------------------------------------------------------------- moments
@@ -127,15 +133,15 @@ def test_many_are_watched_at_once_and_each_one_is_told_where_it_was_asked(
     switchboard: Switchboard, watcher: Watcher
 ) -> None:
     boxes = {f"render/{number}": switchboard.letterbox(f"render/{number}") for number in range(20)}
-    processes = {address: sleeper() for address in boxes}
-    for address, process in processes.items():
-        watcher.watch(process.pid, address)
-    for process in processes.values():
-        process.kill()
-    for address, box in boxes.items():
-        assert box.mail(ChildExited).pid == processes[address].pid
-        assert box.is_empty()
-        processes[address].wait()
+    with ExitStack() as stack:
+        processes = {address: stack.enter_context(sleeper()) for address in boxes}
+        for address, process in processes.items():
+            watcher.watch(process.pid, address)
+        for process in processes.values():
+            process.kill()
+        for address, box in boxes.items():
+            assert box.mail(ChildExited).pid == processes[address].pid
+            assert box.is_empty()
 
 
 def test_one_that_is_gone_cannot_be_watched(watcher: Watcher) -> None:
@@ -157,7 +163,6 @@ def test_what_is_still_watched_when_it_ends_is_let_go_of(switchboard: Switchboar
         watcher.watch(process.pid, HERE)
         watcher.after(3600, HERE, "never")
         watcher.stop()
-        process.kill()
     assert inbox.is_empty()
 
 

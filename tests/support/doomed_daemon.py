@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, cast
 
 from tests.support.daemon import Daemon
 from tests.support.processes import eventually
+from tests.support.wire import PATIENCE
 
 DOOMED = (sys.executable, "-P", str(Path(__file__).with_name("doomed.py")))
 
@@ -20,7 +21,7 @@ HASTE = ("actors.janitor:SWEEP_SECONDS=0.1", "actors.render:PROGRESS_SECONDS=0.1
 COMMIT = "contextlib:_GeneratorContextManager.__exit__"
 """What ends `with store.transaction()`: before it, all is written, and nothing is on disk."""
 
-FALL_SECONDS = 15.0
+FALL_SECONDS = PATIENCE
 """What a daemon may take to come to its point. The slowest needs a second."""
 
 

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self
 
+from tests.support.ports import free_pair
 from tests.support.wire import PATIENCE, Map
 
 Answer = int | Literal["hang", "reset", "drip", "noise", "hints"]
@@ -53,12 +54,12 @@ class Receiver:
     """It listens from the moment it is made.
 
     Args:
-        port: where, else one that is free.
+        port: where, else one that is free and that nobody gets by chance once this one is closed.
         tls: with which it speaks https.
 
     """
 
-    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, port: int | None = None, tls: ssl.SSLContext | None = None) -> None:
         self.deliveries: list[Delivery] = []
         self._answers: deque[Answer] = deque()
         self._always: Answer = 200
@@ -83,7 +84,7 @@ class Receiver:
             def handle_error(self, request: Any, client_address: Any) -> None:
                 """A peer that went away, or does not trust us, is what some tests are about."""
 
-        self._server = Server(("127.0.0.1", port), Handler)
+        self._server = Server(("127.0.0.1", port or free_pair()), Handler)
         if tls is not None:
             self._server.socket = tls.wrap_socket(
                 self._server.socket, server_side=True, do_handshake_on_connect=False
