@@ -12,6 +12,9 @@ from tests.support.jobs import quick, transcode
 from tests.support.media import Clips
 from tests.support.wire import Map
 
+BUSY = 0.3
+"""Seconds that a turn of the Queue may take on a machine that others use, too."""
+
 
 @pytest.fixture(scope="module")
 def shared(temperamental: Path) -> Iterator[Daemon]:
@@ -38,7 +41,9 @@ def test_each_wait_is_longer_than_the_one_before_and_is_kept_to(daemon: Daemon) 
     waits = [event for event in events if event["type"] == "job.requeued"]
     starts = [event for event in events if event["type"] == "job.started"][1:]
     promised = [seconds(event, event["data"]["not_before"]) for event in waits]
-    assert 0.4 <= promised[0] <= 0.8 <= promised[1] <= 1.6, "doubled, less up to half by chance"
+    # An event is told of as of the begin of its turn, and the wait begins later in it.
+    assert 0.4 <= promised[0] <= 0.8 + BUSY, "less up to half by chance"
+    assert 0.8 <= promised[1] <= 1.6 + BUSY, "doubled"
     for wait, start, least in zip(waits, starts, promised, strict=True):
         assert seconds(wait, start["at"]) >= least - 0.05
 

@@ -8,6 +8,7 @@ from tests.support.contract import ERROR, JOB, check
 from tests.support.daemon import Daemon
 from tests.support.jobs import lasting, quick, transcode
 from tests.support.media import Clips
+from tests.support.processes import eventually
 from tests.support.wire import Map
 
 
@@ -92,9 +93,9 @@ def test_an_output_folder_that_is_gone_by_the_time_it_runs_fails_the_job(daemon:
 def test_an_output_folder_that_vanishes_while_it_renders_fails_the_job(daemon: Daemon) -> None:
     folder = daemon.out / "vanishes"
     folder.mkdir()
-    job_id = daemon.rendering(lasting(folder / "a.mp4", 2))
-    for path in folder.iterdir():
-        path.unlink()
+    job_id = daemon.submit(lasting(folder / "a.mp4", 2))["id"]
+    (partial,) = eventually(lambda: list(folder.iterdir()), "a partial file")
+    partial.unlink()
     folder.rmdir()
     assert daemon.outcome(job_id)["status"] == "failed"
 

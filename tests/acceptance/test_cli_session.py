@@ -56,13 +56,15 @@ def test_those_that_did_not_complete_are_named_and_how_to_list_them(held: Daemon
     assert all(job_id in listed.out for job_id in ids)
 
 
-def test_a_job_that_is_deleted_meanwhile_did_not_complete(daemon: Daemon, shell: Shell) -> None:
+def test_a_job_that_is_deleted_meanwhile_did_not_complete(daemon: Daemon, shell: Shell, let_go: Path) -> None:
     completed = daemon.finish(quick(daemon.out / "kept.mp4", session="shrinks"))["id"]
-    deleted, last = (daemon.rendering(lasting(daemon.out / f"{n}.mp4", 3, session="shrinks")) for n in ("gone", "last"))
+    deleted = daemon.rendering(lasting(daemon.out / "gone.mp4", session="shrinks"))
+    last = daemon.underway(tempered(quick(daemon.out / "last.mp4", session="shrinks"), "held"))
     with shell.behind("session", "shrinks", "--wait", "--json") as waiting:
         eventually(lambda: "processing 2" in waiting.err, "it waits")
         daemon.result("delete", job_id=deleted, force=True)
         daemon.result("delete", job_id=completed)
+        let_go.touch()
         assert daemon.outcome(last)["status"] == "completed"
         assert waiting.ended() == REFUSED
         assert waiting.err.endswith("rushes: 1 job deleted meanwhile, before completion\n")

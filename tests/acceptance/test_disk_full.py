@@ -12,6 +12,7 @@ import pytest
 from tests.support import contract
 from tests.support.disks import MIB, SmallDisk, small_disk
 from tests.support.faults import RESERVE_NAME, Tried, tried
+from tests.support.fed import SECONDS, fed
 from tests.support.jobs import lasting, quick
 from tests.support.media import Clips
 from tests.support.processes import eventually
@@ -49,8 +50,8 @@ def test_a_full_data_disk_refuses_what_brings_work_and_heals_by_itself(clips: Cl
     with on_small_disk(slots=1) as (daemon, disk):
         failed = failed_job(daemon)
         done = daemon.finish(quick(daemon.out / "done.mp4"))["id"]
-        with daemon.listener() as listener:
-            running = daemon.rendering(lasting(daemon.out / "running.mp4", 2))
+        with daemon.listener() as listener, ExitStack() as feeding:
+            running = feeding.enter_context(fed(daemon, "running"))
             child = daemon.child(running)
             queued = [daemon.submit(quick(daemon.out / f"queued-{number}.mp4"))["id"] for number in range(3)]
             listener.forget()
@@ -78,30 +79,14 @@ def test_a_full_data_disk_refuses_what_brings_work_and_heals_by_itself(clips: Cl
             assert (daemon.data / RESERVE_NAME).stat().st_size > 0
             assert daemon.code("boost", job_id=queued[2], front=True) == "ok"
             assert daemon.code("retry", job_id=failed) == "ok"
+            feeding.close()
             assert daemon.outcome(running)["status"] == "completed"
-            assert clips.probe(daemon.out / "running.mp4").duration == pytest.approx(2, abs=0.2)
+            assert clips.probe(daemon.out / "running.mp4").duration == pytest.approx(SECONDS, abs=0.1)
             assert [daemon.outcome(job_id)["status"] for job_id in [*queued[1:], taken]] == ["completed"] * 3
             assert daemon.outcome(failed)["status"] == "failed"
         assert daemon.has_gapless_seq()
         assert [len(daemon.lines(name)) for name in ("store_full", "store_has_room")] == [1, 1]
         assert len(daemon.lines("daemon_starting")) == 1
-
-
-@contextmanager
-def fed(daemon: Tried, name: str) -> Iterator[str]:
-    """A job of a second's film that renders until this ends, whatever time that takes; its id."""
-    source = daemon.base / name
-    os.mkfifo(source)
-    feed = os.open(source, os.O_RDWR)
-    try:
-        args = ["-f", "rawvideo", "-pixel_format", "gray", "-video_size", "64x36", "-framerate", "10"]
-        output = {"path": str(daemon.out / f"{name}.mp4"), "args": ["-c:v", "mpeg4"]}
-        job_id = daemon.rendering({"inputs": [{"path": str(source), "args": args}], "outputs": [output]})
-        os.write(feed, bytes(10 * 64 * 36))
-        eventually(lambda: reported_bytes(daemon, job_id), "a report of its progress")
-        yield job_id
-    finally:
-        os.close(feed)
 
 
 def reported_bytes(daemon: Tried, job_id: str) -> int:
@@ -112,6 +97,7 @@ def reported_bytes(daemon: Tried, job_id: str) -> int:
 def test_what_ends_while_nothing_at_all_can_be_written_is_told_once_there_is_room(clips: Clips) -> None:
     with on_small_disk(slots=3) as (daemon, disk), ExitStack() as stack:
         fed_job = stack.enter_context(fed(daemon, "fed"))
+        eventually(lambda: reported_bytes(daemon, fed_job), "a report of its progress")
         killed, cancelled = (daemon.rendering(lasting(daemon.out / f"{name}.mp4")) for name in ("killed", "cancelled"))
         disk.fill()
         assert daemon.code("submit", job=quick(daemon.out / "refused.mp4")) == "unavailable"
@@ -130,7 +116,7 @@ def test_what_ends_while_nothing_at_all_can_be_written_is_told_once_there_is_roo
         # FFmpeg writes no further report after one that was lost; its output is proved all the same.
         stack.close()
         assert daemon.outcome(fed_job)["status"] == "completed"
-        assert clips.probe(daemon.out / "fed.mp4").duration == pytest.approx(1, abs=0.1)
+        assert clips.probe(daemon.out / "fed.mp4").duration == pytest.approx(SECONDS, abs=0.1)
         assert daemon.view(cancelled)["status"] == "processing", "an unavailable cancel has changed nothing"
         assert daemon.result("cancel", job_id=cancelled, wait=30)["job"]["status"] == "cancelled"
         assert daemon.has_gapless_seq()

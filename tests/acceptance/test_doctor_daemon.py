@@ -18,7 +18,8 @@ from tests.support.daemon import Daemon
 from tests.support.doctor import MAY_DIFFER, NOBODY, Doctor, of
 from tests.support.faults import FILE_NAME
 from tests.support.jobs import lasting, quick
-from tests.support.processes import eventually, process, working_in
+from tests.support.ports import free_pair
+from tests.support.processes import eventually, kill_all, process, working_in
 from tests.support.shell import DONE
 from tests.support.sqlite_files import flip
 
@@ -178,8 +179,8 @@ def test_a_bus_that_cannot_be_used_fails(folder: Path) -> None:
 
 
 def test_a_port_for_metrics_that_somebody_else_has_fails(folder: Path, start: Callable[..., Daemon]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
+    port = free_pair()
+    with socket.create_server(("127.0.0.1", port)):
         doctor = Doctor(folder / "data", f"ipc://{folder}/bus", metrics_port=port)
         answer = doctor.ask()
         assert answer.states("fail") == {"metrics"}
@@ -211,9 +212,11 @@ def test_an_ffmpeg_that_a_killed_daemon_left_is_named_until_a_daemon_has_it_agai
     child = daemon.child(job_id)
     daemon.kill9()
     (log,) = (daemon.data / "work" / job_id).glob("*/stderr")
-    with subprocess.Popen(["sh", "-c", f"exec sleep 100 3<{log}"]) as reader:  # as one who looks at the log
-        answer = of(daemon).ask()
-        reader.kill()
+    with log.open("rb") as read, subprocess.Popen(["sleep", "100"], stdin=read) as reader:  # one who looks at the log
+        try:
+            answer = of(daemon).ask()
+        finally:
+            reader.kill()
     assert answer.status == DONE
     left = answer.one("leftovers")
     assert left.state == "warn"
@@ -230,8 +233,7 @@ def test_what_a_killed_run_left_is_told_of_and_left_to_the_next_daemon(daemon: D
     child = daemon.child(job_id)
     partial = eventually(lambda: list(daemon.out.glob(".rushes-*")), "a partial file")[0]
     daemon.kill9()
-    for one in working_in(daemon.data):
-        os.kill(one.pid, 9)
+    kill_all(working_in(daemon.data))
     eventually(lambda: not child.members(), "the run is gone")
     (record,) = (daemon.data / "work" / job_id).glob("*/record")
     with record.open("rb") as held:  # as by a process of a container, which is in no list

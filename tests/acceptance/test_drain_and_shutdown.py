@@ -176,9 +176,9 @@ def test_one_who_waits_for_a_job_is_answered_before_the_daemon_ends(daemon: Daem
 
 def test_outputs_that_were_complete_before_a_stop_are_not_rendered_again(daemon: Daemon) -> None:
     job = tempered(quick(daemon.out / "first.mp4", daemon.out / "second.mp4"), "noting")
-    job["outputs"][1]["inputs"] = lasting(daemon.out, 1)["inputs"]
+    job["outputs"][1]["inputs"] = lasting(daemon.out, 1.5)["inputs"]
     job_id = daemon.submit(job)["id"]
-    eventually(lambda: daemon.kinds(job_id).count("output_started") == 2, "the second output renders")
+    eventually(lambda: noted_runs(daemon.base, job_id) == 2, "the second output renders")
     before = (daemon.out / "first.mp4").stat()
     daemon.terminate()
     daemon.start()

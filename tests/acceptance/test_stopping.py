@@ -15,8 +15,8 @@ from tests.support.wire import Dealer
 
 GRACE = 0.3
 LONG_GRACE = 20
-MARGIN = 2.5
-"""What its own end may take besides: it takes some tenths of a second, on a machine that others use, too."""
+MARGIN = LONG_GRACE / 2
+"""What its own end may take besides: it takes some tenths of a second, but on a machine that others use, too."""
 
 
 @pytest.fixture(scope="module")
