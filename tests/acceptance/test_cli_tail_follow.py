@@ -98,7 +98,7 @@ def test_no_event_is_lost_over_daemons_that_are_killed_and_started_again(daemon:
         running = daemon.rendering(lasting(daemon.out / "outlives.mp4", 60))
         for name in ("once", "twice", "thrice"):
             # Killed in the middle of a burst: some of it is published, some only stored.
-            for number in range(20):
+            for number in range(10):
                 daemon.wire.send("submit", job=quick(daemon.out / f"{name}-{number}.mp4"))
             job_id = daemon.submit(quick(daemon.out / f"{name}.mp4"))["id"]
             daemon.restart()
@@ -117,11 +117,11 @@ def test_no_event_is_lost_over_daemons_that_are_killed_and_started_again(daemon:
 def test_it_says_once_each_time_that_the_daemon_is_gone_and_then_that_it_is_back(daemon: Daemon, shell: Shell) -> None:
     with shell.behind("tail", "-n", "1") as tail:
         eventually(lambda: tail.out, "the last event is printed")
-        daemon.submit(quick(daemon.out / "before.mp4", name="before"))
-        eventually(lambda: "completed" in tail.out, "the job's end is printed")
+        daemon.finish(quick(daemon.out / "before.mp4", name="before"))
         said: list[str] = []
         for outage in (1, 2):
             last = last_seq(daemon)
+            eventually(lambda: last in printed_seqs(tail), "all there is is printed")  # noqa: B023
             daemon.kill9()
             said.append(f"rushes: no daemon answers at {daemon.bus}; waiting for it, to go on after event {last}")
             eventually(lambda: len(tail.err.splitlines()) == len(said), f"outage {outage} is told of")

@@ -58,7 +58,8 @@ def test_pause(daemon: DoomedDaemon, point: Point) -> None:
     before = pid(daemon, job_id)
     run_into(daemon, point.at, "pause", job_id=job_id)
     eventually(lambda: daemon.view(job_id)["phase"] == "paused", "the job is paused")
-    assert (stands_still(daemon, job_id), pid(daemon, job_id)) == (True, before)
+    eventually(lambda: stands_still(daemon, job_id), "its child stands still")
+    assert pid(daemon, job_id) == before
     assert [event["type"] for event in daemon.events(job_id)].count("job.paused") == 1
     daemon.result("unpause", job_id=job_id)
     assert daemon.outcome(job_id)["attempts"] == 1

@@ -27,9 +27,13 @@ def ffmpeg(daemon: Daemon, job_id: str) -> Process:
 
 
 def stands_still(daemon: Daemon, job_id: str) -> bool:
-    """The kernel has FFmpeg stopped, with every process of its group but the shim."""
+    """The kernel has FFmpeg stopped, with every process of its group but the shim: once each has come to its signal."""
     child = daemon.child(job_id)
-    return {one.state for one in child.members() if one.pid != child.shim.pid} == {"T"}
+
+    def look() -> bool:
+        return {one.state for one in child.members() if one.pid != child.shim.pid} == {"T"}
+
+    return eventually(look, f"the child of job {job_id} stands still")
 
 
 def paused(daemon: Daemon, job: Map, **fields: object) -> str:
@@ -148,9 +152,10 @@ def test_one_that_gives_up_its_slot_goes_on_when_it_has_it_again_and_before_the_
     assert (view["phase"], view["waiting"]["why"], view["paused"]["released"]) == ("paused", "slots", True)
     assert stands_still(daemon, job_id)
     daemon.result("cancel", job_id=other, wait=20)
-    assert daemon.event(job_id, "unpaused")["by"] is not None
-    assert daemon.view(third)["status"] == "queued"
+    unpaused = daemon.event(job_id, "unpaused")
+    assert unpaused["by"] is not None
     assert daemon.outcome(job_id)["status"] == "completed"
+    assert daemon.event(third, "started")["seq"] > unpaused["seq"]
 
 
 def test_a_queue_of_small_jobs_does_not_keep_a_large_one_from_going_on() -> None:

@@ -1,7 +1,8 @@
 """What systemd hears of a daemon: ready once it answers, alive each second, what it does, and that it ends."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -69,9 +70,21 @@ def test_one_that_finishes_its_jobs_first_says_so(systemd: Systemd) -> None:
         systemd.until(STOPPING="1")
 
 
-def test_a_manager_that_is_not_there_or_does_not_read_holds_nobody_up(systemd: Systemd) -> None:
-    systemd.close()
+def fill(systemd: Systemd) -> None:
+    """Send it messages until the kernel takes no more."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as stranger, suppress(BlockingIOError):
+        while True:
+            stranger.sendto(b"STATUS=nobody reads this", systemd.address)
+
+
+def rename(systemd: Systemd) -> None:
+    systemd.address = "@nobody-listens-here"
+
+
+@pytest.mark.parametrize("spoil", [Systemd.close, rename, fill], ids=["not there", "no such name", "does not read"])
+def test_a_manager_that_is_not_there_or_does_not_read_holds_nobody_up(
+    systemd: Systemd, spoil: Callable[[Systemd], None]
+) -> None:
+    spoil(systemd)
     with serving(slots=1, env={"NOTIFY_SOCKET": systemd.address}) as daemon:
-        assert daemon.result("status")["running"] == 0
-    with serving(slots=1, env={"NOTIFY_SOCKET": "@nobody-listens-here"}) as daemon:
         assert daemon.result("status")["running"] == 0

@@ -61,9 +61,9 @@ def store(folder: Path, jobs: list[Job]) -> Iterator[Store]:
 @pytest.fixture
 def client(folder: Path, store: Store, switchboard: Switchboard) -> Iterator[Client]:
     archive = Archive.start(switchboard.hub, folder, folder / "work")
-    with Client(switchboard.address) as found:
+    with Client(switchboard.address, deadline=PATIENCE) as found:
         yield found
-    archive.stop()
+    archive.stop(timeout=PATIENCE)
 
 
 def pages(client: Client, **wanted: Any) -> list[m.JobView]:

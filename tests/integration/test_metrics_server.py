@@ -121,10 +121,16 @@ def test_a_scraper_that_hangs_is_left_in_the_end(monkeypatch: pytest.MonkeyPatch
 
 def test_one_who_asks_and_does_not_read_is_left_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_module, "PATIENCE_SECONDS", 0.5)
-    served = Served(lambda: b"x" * 50_000_000)  # more than the kernel takes
+    is_asked = threading.Event()
+
+    def render() -> bytes:
+        is_asked.set()
+        return b"x" * 50_000_000  # more than the kernel takes
+
+    served = Served(render)
     with served.connect() as connection:
         connection.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
-        eventually(lambda: served.server._open, "it is being answered")
+        assert is_asked.wait(PATIENCE)
         eventually(lambda: not served.server._open, "it is left")
         assert len(until_end(connection)) < 50_000_000
     served.server.stop()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from actors.ffmpeg.binary import FFmpeg, find
+from actors.ffmpeg.child import end_by_force
 from actors.ffmpeg.output_file import file_identity
 from actors.ffmpeg.progress import ProgressFile
 from actors.ffmpeg.run import Run, RunFailed, Verdict
@@ -63,6 +64,8 @@ class Runs:
     def close(self) -> None:
         for run in self._runs:
             run.end_probe()
+            if run.workspace.record.exists():
+                end_by_force(run.workspace)  # of a test that failed
 
 
 @pytest.fixture
