@@ -206,15 +206,22 @@ class Desk:
         for other in self._waiters.of(waiter.job_id):
             if (other.request.by, other.request.command.id) == asked:
                 self._answer_as_it_stands(other, turn)
+        # Sent again in this very turn: it is to hear what the first one did, not wait for another end.
+        for one in [one for one in self._held if (one.request.by, one.request.command.id) == asked]:
+            self._answer_at_once(one, turn)
 
     def answer_all(self, turn: Turn) -> None:
         """The daemon ends: each job as it stands."""
-        for one in self._held:
-            job = turn.store.job(one.job_id)
-            self._answer(one.request, _final(one.request, one.job_id, job, one.changed, turn), turn)
-        self._held = []
+        for one in [*self._held]:
+            self._answer_at_once(one, turn)
         for waiter in self._waiters.all():
             self._answer_as_it_stands(waiter, turn)
+
+    def _answer_at_once(self, one: Held, turn: Turn) -> None:
+        """One whose reply was to be held from this turn on gets the job as it stands."""
+        self._held.remove(one)
+        job = turn.store.job(one.job_id)
+        self._answer(one.request, _final(one.request, one.job_id, job, one.changed, turn), turn)
 
     def _answer_as_it_stands(self, waiter: Waiter, turn: Turn) -> None:
         job = turn.store.job(waiter.job_id)

@@ -42,6 +42,19 @@ def test_patience_that_ends_after_the_reply_says_nothing_more(counter: Counter) 
     assert counter.is_silent()
 
 
+def test_one_who_asks_again_in_the_turn_that_ends_the_patience_is_told_the_same_and_nothing_more(
+    counter: Counter,
+) -> None:
+    fields = {"id": new_id(), "job": counter.spec(), "wait": 0.01}
+    counter.turn(counter.request("submit", **fields))
+    counter.turn(counter.request("submit", **fields), counter.tick())
+    first, second = (counter.client.receive() for _ in range(2))
+    assert first == second
+    counter.result("cancel", job_id=first["result"]["job"]["id"])
+    assert counter.is_silent()
+    assert counter.ask("submit", **fields) == first
+
+
 def test_everyone_who_waits_is_answered(busy_counter: Counter) -> None:
     order = busy_counter.start()
     requests = [
