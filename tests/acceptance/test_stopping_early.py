@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.daemon import Daemon, serving
-from tests.support.fakes import noted_runs, tempered
-from tests.support.jobs import lasting
+from tests.support.fakes import noted_runs
+from tests.support.fed import fed
 from tests.support.processes import eventually
 
 ENDED_BY_SIGTERM = -signal.SIGTERM
@@ -41,22 +41,22 @@ def shared(temperamental: Path) -> Iterator[Daemon]:
 
 @pytest.mark.parametrize("instant", INSTANTS)
 def test_a_sigterm_during_the_start_ends_the_daemon_and_loses_no_child(daemon: Daemon, instant: str) -> None:
-    job = tempered(lasting(daemon.out / f"{instant.replace(' ', '-')}.mp4", 0.7, max_attempts=1), "noting")
-    job_id = daemon.rendering(job)
-    child = daemon.child(job_id)
-    daemon.kill9()
-    seen = len(daemon.stderr())
-    daemon.launch()
-    eventually(lambda: INSTANTS[instant](daemon, daemon.stderr()[seen:]), instant)
-    daemon.signal(signal.SIGTERM)
-    status = daemon.ended()
-    log = daemon.stderr()[seen:]
-    if status == ENDED_BY_SIGTERM:
-        assert "daemon_starting" not in log, "from then on it ends in order"
-    else:
-        assert status == 0
-        assert "daemon_stopped" in log
-    was_stopped = not child.members()
+    with fed(daemon, instant.replace(" ", "-"), "noting", max_attempts=1) as job_id:
+        eventually(lambda: noted_runs(daemon.base, job_id) == 1, "the run is noted")
+        child = daemon.child(job_id)
+        daemon.kill9()
+        seen = len(daemon.stderr())
+        daemon.launch()
+        eventually(lambda: INSTANTS[instant](daemon, daemon.stderr()[seen:]), instant)
+        daemon.signal(signal.SIGTERM)
+        status = daemon.ended()
+        log = daemon.stderr()[seen:]
+        if status == ENDED_BY_SIGTERM:
+            assert "daemon_starting" not in log, "from then on it ends in order"
+        else:
+            assert status == 0
+            assert "daemon_stopped" in log
+        was_stopped = not child.members()
     daemon.start()
     view = daemon.outcome(job_id)
     assert (view["status"], view["attempts"]) == ("completed", 1)

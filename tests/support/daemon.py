@@ -303,9 +303,9 @@ class Daemon:
         return job_id
 
     def rendering(self, job: Map) -> str:
-        """Queue a job; its id once FFmpeg renders."""
+        """Queue a job; its id once FFmpeg renders, or has done so: a short film may be over before anybody looks."""
         job_id: str = self.submit(job)["id"]
-        eventually(lambda: self.view(job_id)["phase"] == "rendering", f"job {job_id} renders")
+        self.event(job_id, "output_started")
         return job_id
 
     def events(self, job_id: str | None = None, since: int = 0) -> list[Map]:
