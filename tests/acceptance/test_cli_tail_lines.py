@@ -62,6 +62,12 @@ def shown(shell: Shell, *words: str, columns: int) -> list[str]:
 moment = datetime.fromisoformat
 
 
+def spoken(time: timedelta) -> str:
+    """Less than a minute, as people are told it: in tenths where it is less than ten seconds."""
+    seconds = time.total_seconds()
+    return f"{seconds:.1f}s" if seconds < 9.95 else f"{int(seconds + 0.5)}s"
+
+
 def local(event: Map) -> datetime:
     return moment(event["at"]).astimezone(ZONE)
 
@@ -105,8 +111,7 @@ def test_a_job_without_a_name_is_called_by_its_files_and_a_deleted_one_still_has
 def test_a_completion_tells_how_long_how_many_and_how_much(daemon: Daemon, shell: Shell) -> None:
     view = daemon.finish(quick(daemon.out / "a.mp4", daemon.out / "b.mp4"))
     kilobytes = sum(output["size"] for output in view["outputs"]) / 1000
-    seconds = moment(view["finished_at"]) - moment(view["started_at"])
-    took = f"{seconds.total_seconds():.1f}s"
+    took = spoken(moment(view["finished_at"]) - moment(view["started_at"]))
     assert said(shell, view["id"], "completed") == f"in {took}, 2 outputs, {kilobytes:.1f} kB"
     first = said(shell, view["id"], "submitted")
     assert first == f"by {ME}, 2 outputs"
@@ -135,8 +140,7 @@ def test_a_retry_tells_when_it_is_and_what_the_attempt_before_died_of(daemon: Da
 def stopped_in(daemon: Daemon, job_id: str) -> str:
     """How long a stop took, from its first step on."""
     event = daemon.event(job_id, "cancelled")
-    took = moment(event["at"]) - moment(event["data"]["stop"]["rungs"][0]["at"])
-    return f"{took.total_seconds():.1f}s"
+    return spoken(moment(event["at"]) - moment(event["data"]["stop"]["rungs"][0]["at"]))
 
 
 def test_a_cancel_tells_by_whom_why_and_how_it_was_stopped(daemon: Daemon, shell: Shell) -> None:

@@ -50,7 +50,7 @@ def test_the_length_that_is_expected_is_what_progress_goes_by(daemon: Daemon) ->
     job["outputs"][0]["args"] += ["-frames:v", "30"]
     with daemon.listener("job.") as listener:
         job_id = daemon.submit(job)["id"]
-        assert 0 < listener.wait_for("job.progress", job_id)["data"]["progress"] < 1
+        assert listener.progress(job_id) < 1
         assert daemon.outcome(job_id)["status"] == "completed"
 
 

@@ -201,6 +201,16 @@ class Listener:
                 types = [heard.event["type"] for heard in self.heard]
                 raise TimeoutError(f"no {kind} {data or ''} of {job_id or 'any job'} in {timeout} s, but {types}")
 
+    def progress(self, job_id: str) -> float:
+        """How far a job is, once that is told to be farther than nothing: at first FFmpeg may have said nothing yet."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            for _, event in self.heard:
+                if event["type"] == "job.progress" and event["job_id"] == job_id and event["data"]["progress"]:
+                    return float(event["data"]["progress"])
+            if self.receive(end - time.monotonic()) is None:
+                raise TimeoutError(f"no progress of {job_id} in {PATIENCE} s")
+
     def events(self, job_id: str | None = None) -> list[Map]:
         """The durable events heard so far, of one job or of all."""
         return [
