@@ -17,7 +17,7 @@ import msgspec
 
 from bus import codec
 
-STRUCTS, THREADS = 1000, 6
+STRUCTS, THREADS = 300, 6
 sys.setswitchinterval(1e-6)
 
 def new(number):
