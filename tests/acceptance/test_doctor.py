@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.daemon import clean_environment
 from tests.support.disks import MIB, dead_disk, small_disk
-from tests.support.doctor import MAY_DIFFER, NOBODY, Doctor
+from tests.support.doctor import MAY_DIFFER, NO_FFMPEG, NOBODY, Doctor
 from tests.support.processes import eventually, process
 from tests.support.shell import DONE, PIPE_CLOSED, REFUSED, RUSHES, WRONG_USAGE, Shell
 
@@ -237,35 +237,36 @@ def test_a_folder_that_the_daemons_user_may_not_write_fails_even_for_root(folder
 
 def test_a_folder_that_cannot_be_made_fails(folder: Path) -> None:
     (folder / "file").touch()
-    answer = Doctor(folder / "file/data", f"ipc://{folder}/bus").ask()
+    answer = Doctor(folder / "file/data", f"ipc://{folder}/bus", ffmpeg=NO_FFMPEG).ask()
     assert "data" in answer.states("fail")
     (folder / "link").symlink_to(folder / "nowhere")
-    answer = Doctor(folder / "link", f"ipc://{folder}/bus").ask()
+    answer = Doctor(folder / "link", f"ipc://{folder}/bus", ffmpeg=NO_FFMPEG).ask()
     assert "a link to what is not there" in answer.one("data").message
 
 
 def test_a_full_disk_fails_and_one_that_is_low_is_a_warning(folder: Path) -> None:
     with small_disk(16 * MIB) as disk:
-        doctor = Doctor(disk.path, f"ipc://{folder}/bus")
+        doctor = Doctor(disk.path, f"ipc://{folder}/bus", ffmpeg=NO_FFMPEG)
         low = doctor.ask()
         assert low.one("room").state == "warn"
         assert "below min_free (100 MB)" in low.one("room").message
         assert low.one("filesystem").state == "warn"
         disk.fill()
         full = doctor.ask()
-        assert full.states("fail") == {"room", "write"}
+        assert full.states("fail") == {"ffmpeg", "room", "write"}
         assert "No space left on device" in full.one("write").message
-        unmade = Doctor(disk.path / "data", f"ipc://{folder}/bus").ask()
-        assert unmade.states("fail") == {"room"}
+        unmade = Doctor(disk.path / "data", f"ipc://{folder}/bus", ffmpeg=NO_FFMPEG).ask()
+        assert unmade.states("fail") == {"ffmpeg", "room"}
         assert "does not exist yet" in unmade.one("data").message
         disk.make_room()
-        assert Doctor(disk.path, f"ipc://{folder}/bus", min_free="1MB").ask().one("room").state == "ok"
+        doctor = Doctor(disk.path, f"ipc://{folder}/bus", min_free="1MB", ffmpeg=NO_FFMPEG)
+        assert doctor.ask().one("room").state == "ok"
 
 
 def test_low_limits_fail_with_what_the_slots_need(folder: Path) -> None:
-    doctor = Doctor(folder / "data", f"ipc://{folder}/bus", slots=20)
+    doctor = Doctor(folder / "data", f"ipc://{folder}/bus", slots=20, ffmpeg=NO_FFMPEG)
     low = doctor.ask(before=("sh", "-c", 'ulimit -n 200; exec "$@"', "sh"))
-    assert low.states("fail") == {"descriptors"}
+    assert low.states("fail") == {"ffmpeg", "descriptors"}
     assert "may have 200 open files; 20 slots need 224" in low.one("descriptors").message
     tight = doctor.ask(before=("sh", "-c", 'ulimit -n 510; exec "$@"', "sh"))
     assert tight.one("descriptors").state == "warn"

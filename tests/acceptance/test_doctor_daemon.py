@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.daemon import Daemon
-from tests.support.doctor import MAY_DIFFER, NOBODY, Doctor, of
+from tests.support.doctor import MAY_DIFFER, NO_FFMPEG, NOBODY, Doctor, Line, of
 from tests.support.faults import FILE_NAME
 from tests.support.jobs import lasting, quick
 from tests.support.ports import free_pair
@@ -83,14 +83,14 @@ def test_a_store_that_cannot_be_used_fails_with_what_to_do(served: Daemon) -> No
     served.terminate()
     store = served.data / FILE_NAME
     sound = store.read_bytes()
-    doctor = of(served)
+    doctor = of(served, ffmpeg=NO_FFMPEG)
     with closing(sqlite3.connect(store)) as connection:
         connection.execute("PRAGMA user_version = 99")
     assert "made by a newer Rushes" in doctor.ask().one("store").message
     store.write_bytes(sound)
     flip(store, 100, 200)
     damaged = doctor.ask()
-    assert damaged.states("fail") == {"store"}
+    assert damaged.states("fail") == {"ffmpeg", "store"}
     assert "put a backup in its place" in damaged.one("store").message
     store.unlink()
     assert "is gone, and a daemon has served from here before" in doctor.ask().one("store").message
@@ -159,19 +159,21 @@ def test_somebody_else_is_told_what_there_is_to_see_and_whom_to_ask(folder: Path
 
 
 def test_a_bus_that_cannot_be_used_fails(folder: Path) -> None:
-    data = folder / "data"
-    assert "ipc:///absolute/folder" in Doctor(data, "nonsense").ask().one("bus").message
-    assert Doctor(data, "tcp://192.0.2.1:7780").ask().one("bus").state == "fail"
+    def bus_of(address: str) -> Line:
+        return Doctor(folder / "data", address, ffmpeg=NO_FFMPEG).ask().one("bus")
+
+    assert "ipc:///absolute/folder" in bus_of("nonsense").message
+    assert bus_of("tcp://192.0.2.1:7780").state == "fail"
     (folder / "open").mkdir()
     (folder / "open").chmod(0o777)
-    assert "can be written by everybody" in Doctor(data, f"ipc://{folder}/open").ask().one("bus").message
+    assert "can be written by everybody" in bus_of(f"ipc://{folder}/open").message
     if os.geteuid() == 0:
         (folder / "other").mkdir()
         os.chown(folder / "other", NOBODY, NOBODY)
-        other = Doctor(data, f"ipc://{folder}/other").ask().one("bus")
+        other = bus_of(f"ipc://{folder}/other")
         assert (other.state, other.remedy) == ("fail", f"chown root {folder}/other, or name another with --bus")
         (folder / "other/commands").touch()
-        other = Doctor(data, f"ipc://{folder}/other").ask().one("bus")
+        other = bus_of(f"ipc://{folder}/other")
         assert (
             other.remedy
             == "to look at the daemon that is there, give its --config, or its --data; else name another with --bus"
@@ -181,9 +183,9 @@ def test_a_bus_that_cannot_be_used_fails(folder: Path) -> None:
 def test_a_port_for_metrics_that_somebody_else_has_fails(folder: Path, start: Callable[..., Daemon]) -> None:
     port = free_pair()
     with socket.create_server(("127.0.0.1", port)):
-        doctor = Doctor(folder / "data", f"ipc://{folder}/bus", metrics_port=port)
+        doctor = Doctor(folder / "data", f"ipc://{folder}/bus", metrics_port=port, ffmpeg=NO_FFMPEG)
         answer = doctor.ask()
-        assert answer.states("fail") == {"metrics"}
+        assert answer.states("fail") == {"ffmpeg", "metrics"}
         assert answer.one("metrics").message == f"port {port} of 127.0.0.1 cannot be used: Address already in use"
     assert doctor.ask().one("metrics").state == "ok"
     daemon = start(metrics_port=port)

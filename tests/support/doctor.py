@@ -14,6 +14,9 @@ from tests.support.shell import DONE, RUSHES
 NOBODY = 65534
 """The user of that name."""
 
+NO_FFMPEG = "/bin/true"
+"""Where FFmpeg is not what is looked at: its trials are most of what a doctor takes."""
+
 MAY_DIFFER = {
     "clock", "filesystem", "fsync", "hardware", "systemd", "processes", "memory", "shared memory", "encoders",
     "round trip",
