@@ -99,7 +99,10 @@ class LogScreen(ModalScreen[None]):
             if self._run:
                 await self._write_more(self._run)
             self._run, self._offset = run, None
-            self.query_one("#said", Log).write_line(text.clean(run.heading))
+            said = self.query_one("#said", Log)
+            if any(said.lines[-1:]):  # FFmpeg was killed in the middle of a line
+                said.write("\n")
+            said.write(text.clean(run.heading) + "\n")  # `write_line` would have its first words on the same line
         if self._run:
             await self._write_more(self._run)
 

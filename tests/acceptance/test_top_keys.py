@@ -453,18 +453,21 @@ def test_a_file_that_is_another_by_now_is_left_and_told_of(daemon: Daemon) -> No
 
 def test_log_shows_what_ffmpeg_says_of_this_output_and_the_next(daemon: Daemon) -> None:
     first, second = daemon.out / "first.mp4", daemon.out / "second.mp4"
-    job = lasting(first, 60)
-    job["outputs"][0]["args"][1] = "2"
-    job_id = daemon.rendering({**job, "outputs": [*job["outputs"], *lasting(second, 60)["outputs"]]})
+    job, later = tempered(quick(first), "held-and-cut-off"), lasting(second, 60)
+    job["outputs"].append({**later["outputs"][0], "inputs": later["inputs"]})
+    job_id = daemon.underway(job)
 
     async def play() -> None:
         async with watching(daemon.bus, (100, 60)) as screen:
             await screen.choose(job_id)
             await screen.press("l")
             await screen.reads(job_id, "processing", "first.mp4")
-            await screen.reads("==> output 0, attempt 1: ", str(first))
-            await screen.reads("Output #0, mp4, to")
-            await screen.reads("==> output 1, attempt 1: ", str(second))
+            assert await screen.reads("==> output 0") == f"==> output 0, attempt 1: {first} <=="
+            (daemon.base / "let-go").touch()
+            await screen.reads("Output #0, mp4, to", "-0-1.mp4")
+            await screen.reads("Output #0, mp4, to", "-1-1.mp4")
+            for index, file in enumerate((first, second)):
+                assert await screen.reads(f"==> output {index}") == f"==> output {index}, attempt 1: {file} <=="
             daemon.result("cancel", job_id=job_id)
             await screen.reads("[q] command received. Exiting.")
             await screen.reads(job_id, "cancelled")

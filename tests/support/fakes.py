@@ -77,6 +77,11 @@ exit 1
 until [ -e "$TEST_BASE/let-go" ]; do sleep 0.05; done
 exec "$FFMPEG" "$@"
 """,
+    "held-and-cut-off": """\
+until [ -e "$TEST_BASE/let-go" ]; do sleep 0.05; done
+"$FFMPEG" "$@" && printf 'these words end in the midd' >&2
+exit
+""",
     "clogged": """\
 mkfifo "$TEST_BASE/clogged-$$" && exec 9<>"$TEST_BASE/clogged-$$"
 exec yes 'nobody reads this' >&9
