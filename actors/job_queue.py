@@ -21,6 +21,7 @@ from actors.jobs.reads import About
 from actors.jobs.retention import Policy
 from actors.jobs.store import Store
 from actors.jobs.turn import Turn
+from actors.jobs.waiters import Waiter
 from actors.mail import (
     ActorRestarted,
     Alive,
@@ -133,6 +134,7 @@ class Queue(BusActor):
     def receive(self, messages: Sequence[Any]) -> None:
         """One turn for what writes, then what only reads."""
         asked: list[Request] = []
+        overdue: list[Waiter] = []
         writes: list[Any] = []
         retries = False
         for message in messages:
@@ -140,6 +142,8 @@ class Queue(BusActor):
                 self._beat()
             elif isinstance(message, Tick) and message.what == RETRY:
                 retries, self._will_retry = True, False
+            elif isinstance(message, Tick) and (waiter := self._desk.asker(message.what)) is not None:
+                overdue.append(waiter)
             elif isinstance(message, Request) and reads.is_read(message.command):
                 asked.append(message)
             else:
@@ -147,6 +151,8 @@ class Queue(BusActor):
         writes = self._backlog.take() + writes if retries else self._backlog.let_by(writes)
         if writes or retries:
             self._write(writes)
+        for waiter in overdue:  # no turn either, and after it: what it brought may be the reply
+            self._read_at_last(waiter)
         for message in asked:
             self._read(message)
 
@@ -325,6 +331,16 @@ class Queue(BusActor):
             self._desk.job_removed(job, result, turn)
 
     # ------------------------------------------------------------ commands that read
+
+    def _read_at_last(self, waiter: Waiter) -> None:
+        """Give whoever only asks, and has waited long enough, his reply; whatever becomes of what is to be stored."""
+        try:
+            request = self._desk.let_go(waiter)
+        except CommandRefused as refusal:
+            self._refuse(waiter.request, refusal)
+        else:
+            if request is not None:
+                self._read(request)
 
     def _read(self, request: Request) -> None:
         command = request.command

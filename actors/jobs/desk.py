@@ -72,13 +72,16 @@ class Desk:
     def commit(self) -> None:
         """The turn is on disk."""
         for waiter in self._answered.values():
-            self._waiters.remove(waiter)
-            timer = self._timers.pop(waiter.number, None)
-            if timer is not None:
-                self._watcher.cancel(timer)
+            self._forget(waiter)
         for one in self._held:
             self.hold(one)
         self.rollback()
+
+    def _forget(self, waiter: Waiter) -> None:
+        self._waiters.remove(waiter)
+        timer = self._timers.pop(waiter.number, None)
+        if timer is not None:
+            self._watcher.cancel(timer)
 
     def rollback(self) -> None:
         """The turn was not to be."""
@@ -194,13 +197,26 @@ class Desk:
             self._held.remove(one)
             self._answer(one.request, result, turn)
 
+    def asker(self, what: str) -> Waiter | None:
+        """Whoever only asks, and has waited as long as he wanted to, or may; None where the timer was for another."""
+        name, _, number = what.partition(":")
+        waiter = self._waiters.get(int(number)) if name == WAIT_OVER else None
+        return waiter if waiter is not None and isinstance(waiter.request.command, m.Get) else None
+
+    def let_go(self, waiter: Waiter) -> Request | None:
+        """His question as one who does not wait; None where he has his reply. Raises `Busy` where too many wait."""
+        if self._waiters.get(waiter.number) is None:
+            return None
+        is_one_too_many = self._waiters.is_dismissed(waiter)
+        self._forget(waiter)
+        if is_one_too_many:
+            raise Busy(TOO_MANY, {"limit": waiters.MAX_WAITERS})
+        return waiter.request._replace(command=msgspec.structs.replace(waiter.request.command, wait=None))
+
     def patience_over(self, number: int, turn: Turn) -> None:
         """A waiter has waited as long as it wanted to, or may: the job as it stands."""
         waiter = self._waiters.get(number)
         if waiter is None:
-            return
-        if self._waiters.is_dismissed(waiter) and isinstance(waiter.request.command, m.Get):
-            self._answer_waiter(waiter, Busy(TOO_MANY, {"limit": waiters.MAX_WAITERS}), turn)
             return
         asked = (waiter.request.by, waiter.request.command.id)
         for other in self._waiters.of(waiter.job_id):

@@ -11,7 +11,7 @@ import pytest
 
 from actors import job_queue
 from actors.base import JANITOR
-from actors.jobs import database
+from actors.jobs import database, waiters
 from actors.jobs.database import FILE_NAME
 from actors.jobs.sql import AT_ONCE
 from actors.mail import (
@@ -275,6 +275,26 @@ def test_what_is_reported_next_waits_for_what_is_kept_and_a_command_does_not(bus
     assert counter.view(order.job_id)["status"] == "processing"
     counter.turn(await_again(counter))
     assert counter.kinds(order.job_id)[-2:] == ["output_completed", "failed"]
+
+
+@BROKEN
+@pytest.mark.parametrize("too_many", [False, True], ids=["his patience is over", "too many wait"])
+def test_one_who_only_asks_is_answered_in_time_though_nothing_can_be_stored(
+    busy_counter: Counter, broken: Broken, monkeypatch: pytest.MonkeyPatch, too_many: bool
+) -> None:
+    counter = busy_counter
+    order = counter.start()
+    monkeypatch.setattr(waiters, "MAX_WAITERS", 0 if too_many else 1)
+    held = counter.request("get", job_id=order.job_id, wait=3600 if too_many else 0.01)
+    counter.turn(held)
+    over = counter.tick()
+    with broken(counter):
+        counter.turn(long_failure(order), over)
+        reply = counter.reply(held)
+    assert reply["error"]["code"] == "busy" if too_many else reply["result"]["job"]["status"] == "processing"
+    counter.turn(await_again(counter))
+    assert counter.view(order.job_id)["status"] == "failed"
+    assert counter.is_silent(), "and he is answered once"
 
 
 @BROKEN
