@@ -22,9 +22,6 @@ DATA_BYTES = 24 * MIB
 
 PAGE_BYTES = 4096
 
-WAL_BYTES = 1000 * PAGE_BYTES
-"""Where SQLite begins to write its log from the start again."""
-
 
 @contextmanager
 def on_small_disk(**options: Any) -> Iterator[tuple[Tried, SmallDisk]]:
@@ -161,8 +158,9 @@ def test_no_job_is_started_on_a_full_data_disk_even_while_the_store_has_room_of_
     with on_small_disk(slots=1) as (daemon, disk):
         # The store's write-ahead log is as long as it gets: what is written now needs no more of the disk.
         daemon.result("drain")
-        log = Path(f"{daemon.store}-wal")
-        while log.stat().st_size < WAL_BYTES:
+        log, before = Path(f"{daemon.store}-wal"), 0
+        while (size := log.stat().st_size) != before:  # once it is not, it is written from its start again
+            before = size
             grown = daemon.submit(quick(daemon.out / "grown.mp4"))["id"]
             daemon.result("delete", job_id=grown, force=True)
         daemon.result("resume")
