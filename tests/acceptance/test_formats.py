@@ -1,6 +1,7 @@
 """PROTOCOL.md, `format` and `formats`: outputs by the name of a preset. And how FFmpeg is run: `[children]`."""
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -214,6 +215,8 @@ def test_ffmpeg_is_as_kind_to_the_machine_as_is_configured(tmp_path: Path) -> No
         child = daemon.child(job_id)
         command = Path(f"/proc/{child.ffmpeg.pid}/cmdline")  # at first, it is what makes FFmpeg kind
         eventually(lambda: "ffmpeg" in Path(command.read_bytes().split(b"\0")[0].decode()).name, "it is FFmpeg")
+        kindness = subprocess.run(["ionice", "-p", str(child.ffmpeg.pid)], capture_output=True, check=True)
+        assert kindness.stdout == b"idle\n"
         assert nice_of(child.ffmpeg.pid) == min(19, nice_of(daemon.pid) + 7)  # who runs the tests may be nice himself
         assert limits_of(child.ffmpeg.pid)["Max open files"] == "99"
         assert limits_of(child.ffmpeg.pid)["Max address space"] == str(64 * 10**9)
