@@ -143,8 +143,9 @@ def decode_command(body: bytes | memoryview) -> tuple[str | None, AnyCommand | C
 
 @cache
 def _usual() -> "msgspec.msgpack.Decoder[AnyCommand]":
-    """Made when it is needed, for it takes milliseconds, and a client never needs it."""
-    return msgspec.msgpack.Decoder(AnyCommand)
+    """Made when it is needed, for it takes milliseconds: a client needs it for its first `submit`, and not before."""
+    with _first_use:
+        return msgspec.msgpack.Decoder(AnyCommand)
 
 
 class _Count:

@@ -52,3 +52,40 @@ def test_the_threads_do_not_end_the_process(prepare: str, read: str) -> None:
     script = MEET.replace("<prepare>", prepare).replace("<read>", read)
     run = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True, cwd=ROOT)
     assert (run.returncode, run.stderr) == (0, "")
+
+
+SUBMIT = """
+import os
+import sys
+import threading
+
+from bus.request import job_spec
+
+PROCESSES, THREADS = 100, 6
+sys.setswitchinterval(1e-6)
+
+def submit(at_once):
+    at_once.wait()
+    job_spec({"outputs": [{"path": "/out.mp4"}]})
+
+def first():
+    at_once = threading.Barrier(THREADS)
+    threads = [threading.Thread(target=submit, args=(at_once,)) for _ in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+for _ in range(PROCESSES):
+    child = os.fork()
+    if child == 0:
+        first()
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert status == 0, f"ended with {os.waitstatus_to_exitcode(status)}"
+"""
+
+
+def test_the_first_jobs_of_a_programs_threads_do_not_end_it() -> None:
+    run = subprocess.run([sys.executable, "-c", SUBMIT], check=False, capture_output=True, text=True, cwd=ROOT)
+    assert (run.returncode, run.stderr) == (0, "")
