@@ -22,6 +22,7 @@ from actors.base import ADMISSION, ARCHIVE, JANITOR, QUEUE, SUPERVISOR, WATCHDOG
 from actors.config import Config
 from actors.discard import Discard
 from actors.ffmpeg import binary, formats
+from actors.ffmpeg.format_trials import Trials
 from actors.ffmpeg.wrapper import wrapper
 from actors.janitor import Janitor, JanitorSettings
 from actors.job_queue import Queue, QueueSettings
@@ -161,10 +162,11 @@ class Daemon:
         ffmpeg = binary.find(config.ffmpeg)
         ffmpeg = ffmpeg._replace(wrapper=wrapper(config.children, ffmpeg.path))
         self._log.info("ffmpeg_found", path=ffmpeg.path, version=ffmpeg.version)
-        self._formats = formats.Formats(config.formats, ffmpeg, data / WORK_FOLDER)
-        if (wrong := self._formats.wrong()) is not None:
+        self._trials = Trials(config.formats, ffmpeg, data / WORK_FOLDER)
+        if (wrong := self._trials.wrong()) is not None:
             raise CannotStart(wrong)
-        self._formats.recall()
+        self._trials.recall()
+        self._formats = formats.Formats(config.formats, self._trials.error)
         store = open_store(data, CHECK_SECONDS)  # one that cannot be used is told of here
         history = Place(store.meta("epoch") or "", store.records.last_seq())
         store.close()
@@ -221,6 +223,7 @@ class Daemon:
         codec.prepare()
         self._hub.start()
         self._watcher.start()
+        self._trials.start(self._notice, self._failed)
         if self._metrics is not None:
             data, about = self._queue_settings.data, self._queue_settings.about
             ffmpeg = self._render_settings.ffmpeg
@@ -243,6 +246,7 @@ class Daemon:
         if self._notifier is not None:
             self._notifier.ending()
         self._webhooks.stop()
+        self._trials.stop()  # Admission may wait for one
         try:
             supervisor.stop(timeout=STOP_SECONDS)
             pykka.ActorRegistry.stop_all(timeout=STOP_SECONDS)  # in the reverse order of their start

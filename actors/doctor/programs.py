@@ -10,6 +10,7 @@ from actors.doctor.finding import Finding, fail, ok, size, warn
 from actors.ffmpeg import binary, trial
 from actors.ffmpeg.binary import FFmpeg, FFmpegMissing
 from actors.ffmpeg.child import SHELL
+from actors.ffmpeg.format_trials import Trials
 from actors.ffmpeg.formats import Formats
 from actors.ffmpeg.trial import CannotEncode
 from actors.ffmpeg.wrapper import NoWrapper, wrapper
@@ -84,7 +85,8 @@ def _trial(found: FFmpeg, encoder: str) -> Finding:
 def _formats(config: Config, found: FFmpeg) -> Iterator[Finding]:
     """One of the configuration's that FFmpeg does not take keeps the daemon from starting."""
     with tempfile.TemporaryDirectory() as folder:
-        presets = Formats(config.formats, found, Path(folder)).views()
+        errors = Trials(config.formats, found, Path(folder)).try_all()
+    presets = Formats(config.formats, errors.__getitem__).views()
     wrong = [one for one in presets if one.error is not None]
     for one in wrong:
         what = f"format {one.name} cannot be used: {one.error}"

@@ -1,38 +1,17 @@
 """Output presets: arguments, further inputs and a suffix that a job gets by naming a format."""
 
 import re
-import shutil
-import subprocess
-import tempfile
-import threading
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, NamedTuple
 
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from actors.ffmpeg import failure, seen
-from actors.ffmpeg.binary import FFmpeg
-from actors.ffmpeg.child import environment
-from actors.ffmpeg.command import argv, suffix_of
-from actors.jobs.admit import admit
+from actors.ffmpeg.command import suffix_of
 from bus import messages as m
 from bus.errors import CommandRefused, Invalid
 from bus.limits import MAX_ARGS, MAX_FORMAT_CHARS, MAX_INPUTS, MAX_OUTPUTS, MAX_PATH_CHARS
 from bus.spec import Args, Input
-
-TRIAL_SECONDS = 20
-"""For a tenth of a second of picture and sound, which takes a quarter of one; a hardware encoder may wake up slowly."""
-
-TRIAL_LENGTH = "0.1"
-"""Seconds."""
-
-TRIAL_PREFIX = "format-"
-"""How the folders begin in which formats are tried."""
-
-SOURCE = Input("testsrc=duration=0.1:size=320x180:rate=25[out0];sine=duration=0.1[out1]", ("-f", "lavfi"))
-"""What a format is tried with: one input of picture and sound, as most jobs have one."""
 
 PLACE = re.compile(r"job\.outputs\[(\d+)\](?:\.args\[(\d+)\])?")
 
@@ -97,72 +76,26 @@ class Expanded(NamedTuple):
         return refused
 
 
-class Tried(NamedTuple):
-    """What came of a trial: why a job could not have the format, None where it can; and whether that stays so."""
-
-    error: str | None
-    is_lasting: bool = True
-
-
 class Formats:
-    """All there are. Used by any thread; each waits for the trial that another is at."""
+    """All there are.
 
-    def __init__(self, own: Mapping[str, Format], ffmpeg: FFmpeg, work: Path) -> None:
+    Args:
+        own: the configuration's; one of them stands for the built-in one of its name.
+        error: why FFmpeg does not take the one of a name, None where it does. What it raises, goes to who asks.
+
+    """
+
+    def __init__(self, own: Mapping[str, Format], error: Callable[[str], str | None]) -> None:
         self._own = own
         self._all = {**BUILT_IN, **own}
-        self._built_in = {name: one for name, one in BUILT_IN.items() if name not in own}
-        self._ffmpeg = ffmpeg
-        self._work = work
-        self._tried: dict[str, Tried] = {}
-        self._lock = threading.Lock()
-        """Around all that is tried, one format at a time."""
-        self._trial: subprocess.Popen[str] | None = None
-        for left in work.glob(f"{TRIAL_PREFIX}*"):  # by a daemon that was killed
-            shutil.rmtree(left, ignore_errors=True)
-
-    def wrong(self) -> str | None:
-        """What is wrong with one of the configuration's own, and stays so; None where there is no such one."""
-        for name in self._own:
-            error = self.error(name)
-            if error is not None and self._tried[name].is_lasting:
-                return f"format {name} of the configuration cannot be used: {error}"
-        return None
-
-    def recall(self) -> None:
-        """Take it that FFmpeg takes those built in, where an earlier daemon has seen it."""
-        if seen.was_seen(self._ffmpeg, self._built_in):
-            self._tried.update(dict.fromkeys(self._built_in, Tried(None)))
-
-    def unusable(self) -> Iterator[tuple[str, str]]:
-        """Those that no job can have, each with the reason. All that were not tried yet are tried here.
-
-        That FFmpeg takes those built in is remembered for `recall`: the trial costs a third of a second.
-        """
-        for name in self._all:
-            if (error := self.error(name)) is not None:
-                yield name, error
-        if not any(self._tried[name].error for name in self._built_in):
-            seen.remember(self._ffmpeg, self._built_in)
-
-    def error(self, name: str) -> str | None:
-        """Why FFmpeg does not take a format; None where it does. Found out once, but for what another day may mend."""
-        with self._lock:
-            tried = self._tried.get(name)
-            if tried is None or not tried.is_lasting:
-                tried = self._tried[name] = self._try(self._all[name])
-            return tried.error
-
-    def give_up(self) -> None:
-        """End the trial that somebody is at, if there is one."""
-        if (trial := self._trial) is not None:
-            trial.kill()
+        self._error = error
 
     def views(self) -> list[m.FormatView]:
         """All of them, each tried."""
         return [
             m.FormatView(
                 name=name, extension=one.extension, args=list(one.args), inputs=[source.path for source in one.inputs],
-                built_in=name not in self._own, error=self.error(name),
+                built_in=name not in self._own, error=self._error(name),
             )
             for name, one in self._all.items()
         ]  # fmt: skip
@@ -193,7 +126,7 @@ class Formats:
             at = f"job.outputs[{index}].format"
             if preset is None:
                 raise Invalid.at(at, f"there is no format {name!r}; there are: {', '.join(self._all)}")
-            error = self.error(name)
+            error = self._error(name)
             if error is not None:
                 raise Invalid.at(at, f"format {name} cannot be used on this machine: {error}")
             path, file_name = output.path, output.path.rpartition("/")[2]
@@ -217,35 +150,3 @@ class Formats:
                 output, path=path, args=args, format=name, inputs=inputs,
                 name=output.name or (name if several else None),
             )  # fmt: skip
-
-    def _try(self, preset: Format) -> Tried:
-        """What comes of a job with it, or of an encode."""
-        try:
-            with tempfile.TemporaryDirectory(dir=self._work, prefix=TRIAL_PREFIX) as folder:
-                return self._encode(preset, folder)
-        except OSError as error:
-            return Tried(f"it cannot be tried now: {error.strerror}", is_lasting=False)
-
-    def _encode(self, preset: Format, folder: str) -> Tried:
-        target = f"{folder}/trial{preset.extension}"
-        made = m.Output(target, (*preset.args, "-t", TRIAL_LENGTH), inputs=preset.inputs or None)
-        try:
-            admit(m.JobSpec(inputs=(SOURCE,), outputs=(made,)))
-        except CommandRefused as refused:
-            return Tried(f"{str(refused.details['path']).removeprefix('job.outputs[0].')}: {refused.message}")
-        made = replace(made, args=(*made.args, "-v", "error"), inputs=(SOURCE, *preset.inputs))
-        command = argv(self._ffmpeg, m.JobSpec(outputs=(made,)), 0, target, f"{folder}/progress")
-        with subprocess.Popen(  # noqa: S603 # the operator's own arguments, without a shell
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-            errors="replace", env=environment(),
-        ) as self._trial:  # fmt: skip
-            try:
-                _, said = self._trial.communicate(timeout=TRIAL_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._trial.kill()
-                return Tried(f"FFmpeg did not end within {TRIAL_SECONDS} s")
-            status = self._trial.returncode
-        if status == 0 and Path(target).exists() and Path(target).stat().st_size:
-            return Tried(None)
-        failed = failure.explain(status, said)
-        return Tried(failed.message, is_lasting=not failed.retryable)

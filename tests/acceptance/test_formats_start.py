@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.ffmpeg.format_trials import SLOW
 from tests.support.daemon import Daemon, refused_start, serving
 from tests.support.jobs import picture
 from tests.support.processes import eventually, process
@@ -178,19 +179,56 @@ def test_a_daemon_starts_where_its_own_formats_cannot_be_tried_now(start: Start,
     assert errors(daemon)["proxy"] is None
 
 
-def test_an_ffmpeg_that_hangs_with_a_format_holds_up_no_job_without_one_and_not_the_daemons_end(
-    start: Start, tmp_path: Path, ffmpeg: Path
-) -> None:
-    pids = tmp_path / "pids"
-    hangs = f"case $* in *work/format-*) echo $$ >>{pids}; exec sleep 1000 ;; esac"
+@pytest.fixture
+def hanging(start: Start, tmp_path: Path, ffmpeg: Path) -> Daemon:
+    """One whose FFmpeg hangs with the first format that is tried, until there is a file `go`."""
+    until = 'until [ -e "$TEST_BASE/go" ]; do sleep 0.1; done'
+    hangs = f'case $* in *work/format-*) echo $$ >>"$TEST_BASE/pids"; {until} ;; esac'
     daemon = start(ffmpeg=make_ffmpeg(tmp_path / "ffmpeg", ffmpeg, hangs), env=CACHE)
-    eventually(pids.exists, "the first is tried")
-    job = {"inputs": [picture(0.5)], "outputs": [{"path": str(daemon.out / "1.mp4"), "args": ["-c:v", "mpeg4"]}]}
-    assert daemon.finish(job)["status"] == "completed"
+    eventually(pids(daemon).exists, "the first is tried")
+    return daemon
+
+
+def pids(daemon: Daemon) -> Path:
+    return daemon.base / "pids"
+
+
+def ended_without_a_trace(daemon: Daemon) -> None:
+    """Have the daemon end while the first format is tried."""
     assert daemon.terminate() == 0
-    (pid,) = map(int, pids.read_text().split())
+    (pid,) = map(int, pids(daemon).read_text().split())
     assert process(pid) is None
     assert "format_unusable" not in daemon.stderr()
+
+
+def plain(daemon: Daemon) -> Map:
+    """A job without a format."""
+    return {"inputs": [picture(0.5)], "outputs": [{"path": str(daemon.out / "1.mp4"), "args": ["-c:v", "mpeg4"]}]}
+
+
+def test_an_ffmpeg_that_hangs_with_a_format_holds_up_no_job_without_one_and_not_the_daemons_end(
+    hanging: Daemon,
+) -> None:
+    assert hanging.finish(plain(hanging))["status"] == "completed"
+    ended_without_a_trace(hanging)
+
+
+def test_who_asks_for_a_format_that_ffmpeg_hangs_with_is_told_so_and_nobody_waits_behind_him(hanging: Daemon) -> None:
+    job = {"inputs": [picture(0.5)], "outputs": [{"path": str(hanging.out / "no"), "format": "full_16_9"}]}
+    asked = [hanging.wire.send("formats"), hanging.wire.send("submit", job=job, id="again")]
+    assert hanging.finish(plain(hanging))["status"] == "completed"
+    refusals = [hanging.wire.reply_to(one)["error"] for one in asked]
+    assert {(one["code"], one["message"]) for one in refusals} == {("busy", SLOW)}
+    (hanging.base / "go").touch()
+    eventually(lambda: hanging.ask("submit", job=job, id="again")["ok"], "it is taken when it is sent again")
+    submitted = hanging.result("submit", job=job, id="again")["job"]
+    assert hanging.outcome(submitted["id"])["status"] == "completed"
+
+
+def test_a_daemon_ends_while_somebody_waits_for_a_format(hanging: Daemon) -> None:
+    hanging.wire.send("formats")
+    hanging.result("status")  # so that the hub has handed over what came before
+    ended_without_a_trace(hanging)
 
 
 @pytest.mark.parametrize("place", ["{base}/stderr", "/proc/nowhere"], ids=["file", "nowhere"])
