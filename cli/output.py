@@ -19,10 +19,10 @@ def is_terminal(*, err: bool = False) -> bool:
     return stream is not None and stream.isatty()
 
 
-def room() -> int | None:
-    """The width of the terminal on stdout; None where there is none and nothing need be cut."""
+def room(*, err: bool = False) -> int | None:
+    """The width of the terminal on stdout; None where there is none, or it does not say, and nothing need be cut."""
     try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+        return os.get_terminal_size((sys.stderr if err else sys.stdout).fileno()).columns or None
     except (OSError, AttributeError):
         return None
 

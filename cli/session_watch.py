@@ -15,7 +15,7 @@ from bus.request import DEADLINE_SECONDS
 from bus.stream import EventStream
 from cli import text
 from cli.lines import LINE_SECONDS
-from cli.output import is_terminal, note
+from cli.output import is_terminal, note, room
 from cli.table import cut, state
 
 LOOK_SECONDS = 1.0
@@ -95,8 +95,8 @@ class _Sums:
         now = time.monotonic()
         if self._writes_over:
             line = f"{text.bar(result.progress)} {text.percent(result.progress):>4}  {click.unstyle(counts(result))}"
-            room = os.get_terminal_size(2).columns - 1
-            click.echo(f"\r{cut(line, room)}\x1b[K", nl=False, err=True)
+            width = room(err=True)
+            click.echo(f"\r{cut(line, width - 1) if width else line}\x1b[K", nl=False, err=True)
         elif self._said_at is not None and now - self._said_at < LINE_SECONDS:
             return
         else:

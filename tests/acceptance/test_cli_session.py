@@ -103,6 +103,14 @@ def test_at_a_terminal_one_line_is_written_over(daemon: Daemon, shell: Shell) ->
         assert max(len(line) for shown in lines for line in shown.split("\r") if "░" in line) < 44
 
 
+def test_a_terminal_that_does_not_say_how_wide_it_is_is_shown_all(daemon: Daemon, shell: Shell) -> None:
+    job_id = daemon.rendering(lasting(daemon.out / "one.mp4", session="wide"))
+    with shell.terminal("session", "wide", "--wait", columns=0) as terminal:
+        terminal.await_text("processing 1")
+        daemon.result("cancel", job_id=job_id, wait=20)
+        assert terminal.ended() == REFUSED
+
+
 def test_it_waits_on_over_a_restart_of_the_daemon(daemon: Daemon, shell: Shell, let_go: Path) -> None:
     daemon.underway(tempered(quick(daemon.out / "over.mp4", session="over"), "held"))
     with shell.behind("session", "over", "--wait") as waiting:
