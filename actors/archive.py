@@ -97,7 +97,8 @@ class Archive(BusActor):
         try:
             yield
         finally:
-            self._connection.execute("ROLLBACK")
+            if self._connection.in_transaction:  # else a failing disk has ended it
+                self._connection.execute("ROLLBACK")
 
     def _defect(self, request: Request, error: Exception) -> bytes:
         self.log.error("command_failed", command_id=request.command.id, by=request.by, exc_info=error)

@@ -205,3 +205,14 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_done_twice_while_the_disk_f
         check(daemon, callers)
         assert sum(len(caller.told) for caller in callers) == sum(len(caller.sent) for caller in callers) > COMMANDS
         assert len(all_jobs(daemon)) == sum(len(caller.submitted()) for caller in callers)
+
+
+def test_who_cannot_be_told_of_jobs_is_told_what_the_disk_says(daemon: Tried) -> None:
+    daemon.submit(quick(daemon.out / "one.mp4"))  # so that the Archive has it yet to read
+    with failing(daemon, Fault("posix/io/rw/pread", errno.ESTALE), 1):
+        refusal = daemon.refusal("list")
+    said = "disk I/O error"
+    assert (refusal["code"], refusal["message"]) == ("unavailable", f"the store cannot be read: {said}")
+    assert said in {line["error"] for line in daemon.lines("store_unavailable")}
+    assert len(daemon.result("list")["jobs"]) == 1
+    daemon.kill9()  # a SIGTERM would end libfiu's own thread, and so the whole
