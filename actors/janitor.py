@@ -34,7 +34,7 @@ from actors.mail import (
 )
 from actors.watcher import Watcher
 from bus import messages as m
-from bus.errors import CommandRefused, Conflict, Invalid, Unavailable
+from bus.errors import CommandRefused, Conflict, Internal, Invalid, Unavailable
 from bus.hub import Hub
 from bus.inbox import Request
 from bus.messages import FailedRemoval
@@ -95,8 +95,7 @@ class Janitor(BusActor):
                 case WatchRoom():
                     self._full_folders.add(message.folder)
                 case Request():
-                    is_trial = isinstance(message.prepared, LookAtFiles)
-                    self.outbox.reply(message.envelope, _would_remove(message) if is_trial else self._answer(message))
+                    self.outbox.reply(message.envelope, self._answer(message))
                 case Tick():
                     self._tick(message.what)
 
@@ -128,19 +127,29 @@ class Janitor(BusActor):
         self._watcher.after(self._backups.every, JANITOR, BACKUP)
 
     def _answer(self, request: Request) -> bytes:
-        """Make the copy that a client asked for."""
+        """The reply to a delete that is only tried, or to who asks for a copy."""
         command = request.command
-        assert isinstance(command, m.Backup), "no other command is routed here"
         try:
-            target = _backup_target(command.path)
-            size = backup.make(self._store, target)
+            if isinstance(command, m.Delete):
+                return result_body(command.id, _would_remove(command, request.prepared))
+            assert isinstance(command, m.Backup), "no other command is routed here"
+            return result_body(command.id, self._copy(command, request.by))
         except CommandRefused as refusal:
             return refusal_body(command.id, refusal)
+        except Exception as error:  # one client's defect is no other client's trouble
+            self.log.error("command_failed", command_id=command.id, by=request.by, exc_info=error)
+            return refusal_body(command.id, Internal("a defect of the daemon; its log has the details"))
+
+    def _copy(self, command: m.Backup, by: str) -> m.BackupResult:
+        """Make the copy that a client asked for. Raises `CommandRefused`."""
+        target = _backup_target(command.path)
+        try:
+            size = backup.make(self._store, target)
         except backup.BackupFailed as error:
-            self.log.error("backup_failed", error=str(error), by=request.by, command_id=command.id)
-            return refusal_body(command.id, Unavailable(str(error)))
-        self.log.info("backup_made", path=command.path, size=size, by=request.by, command_id=command.id)
-        return result_body(command.id, m.BackupResult(command.path, size))
+            self.log.error("backup_failed", error=str(error), by=by, command_id=command.id)
+            raise Unavailable(str(error)) from error
+        self.log.info("backup_made", path=command.path, size=size, by=by, command_id=command.id)
+        return m.BackupResult(command.path, size)
 
     # ------------------------------------------------------------ room on disks
 
@@ -194,7 +203,11 @@ def _backup_target(text: str) -> Path:
     target = Path(text)
     if not target.is_absolute() or "\0" in text or text.endswith("/"):
         raise Invalid.at("path", f"{text!r} must be the absolute path of a file on the daemon's machine")
-    if not target.parent.is_dir():
+    try:
+        is_there = target.parent.is_dir()
+    except OSError as error:
+        raise Invalid.at("path", f"folder {target.parent} cannot be looked at: {error.strerror}") from error
+    if not is_there:
         raise Invalid.at("path", f"folder {target.parent} does not exist on the daemon's machine")
     if os.path.lexists(target):
         raise Conflict(f"{target} exists; a backup is not written over anything", {"path": "path", "job": None})
@@ -241,11 +254,16 @@ def remove_if_same(path: Path, identity: FileIdentity, *, dry_run: bool) -> bool
     return True
 
 
-def _would_remove(request: Request) -> bytes:
-    """The reply to a delete that only asks."""
-    command, look = request.command, request.prepared
-    assert isinstance(command, m.Delete)
+def _would_remove(command: m.Delete, look: LookAtFiles) -> m.DeleteResult:
+    """What would become of the files of a job that is not to be deleted."""
     removed, missing, failed = remove_files(look.files, dry_run=True)
-    partials = [path for path in look.partials if Path(path).exists()]
-    result = m.DeleteResult(command.job_id, "deleted", None, [*removed, *partials], missing, failed, dry_run=True)
-    return result_body(command.id, result)
+    for path in look.partials:
+        try:
+            Path(path).lstat()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            failed.append(FailedRemoval(path, error.strerror or str(error)))
+        else:
+            removed.append(path)
+    return m.DeleteResult(command.job_id, "deleted", None, removed, missing, failed, dry_run=True)

@@ -14,6 +14,9 @@ from tests.support.processes import eventually
 from tests.support.shell import Shell
 from tests.support.wire import Map
 
+NAME_BYTES = 255
+"""What a name in a folder may have (NAME_MAX)."""
+
 
 @pytest.fixture(scope="module")
 def shared(temperamental: Path) -> Iterator[Daemon]:
@@ -86,6 +89,23 @@ def test_a_cancel_of_a_running_job_would_remove_what_is_being_made(daemon: Daemo
     assert not partial.exists()
     again = would(daemon, "cancel", job_id=job_id)
     assert (again["changed"], again["files"]["removed"]) == (False, [])
+
+
+def test_a_delete_of_a_running_job_says_what_it_could_not_look_at(daemon: Daemon) -> None:
+    folder, away = daemon.out / "lost", daemon.out / "away"
+    folder.mkdir()
+    job_id = daemon.rendering(lasting(folder / "long.mp4"))
+    partial = eventually(lambda: next((path for path in folder.iterdir() if job_id in path.name), None), "it writes")
+    folder.rename(away)
+    folder.symlink_to(
+        "n" * (NAME_BYTES + 1)
+    )  # as a server that does not answer: an error, and not that nothing is there
+    forced = would(daemon, "delete", job_id=job_id, force=True)
+    assert (forced["removed"], forced["missing"]) == ([], [])
+    assert forced["failed"] == [{"path": str(partial), "message": "File name too long"}]
+    folder.unlink()
+    away.rename(folder)
+    assert daemon.result("delete", job_id=job_id, force=True, wait=20)["status"] == "deleted"
 
 
 def _partials(daemon: Daemon, job_id: str) -> list[Path]:

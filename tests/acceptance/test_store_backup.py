@@ -160,3 +160,11 @@ def await_gone(daemon: Tried, child: Child, job_id: str, partial: list[Path]) ->
     eventually(lambda: not child.members(), "the child is gone")
     eventually(lambda: not (daemon.data / "work" / job_id).exists(), "its work folder is gone")
     assert not [path for path in partial if path.exists()]
+
+
+def test_a_copy_that_may_not_be_is_refused_and_those_that_come_after_are_made(daemon: Tried) -> None:
+    folder = daemon.base / ("n" * 300)
+    refusal = daemon.refusal("backup", path=str(folder / "copy"))
+    assert (refusal["code"], refusal["details"]) == ("invalid", {"path": "path"})
+    assert refusal["message"] == f"folder {folder} cannot be looked at: File name too long"
+    assert is_sound(Path(daemon.result("backup", path=str(daemon.base / "copy-after"))["path"]))

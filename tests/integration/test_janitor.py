@@ -1,0 +1,38 @@
+"""The real Janitor, and what it answers."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from actors.base import JANITOR, QUEUE
+from actors.janitor import Janitor, JanitorSettings
+from actors.jobs.model import FileIdentity
+from actors.mail import LookAtFiles, WorkFolders
+from actors.watcher import Watcher
+from tests.integration.parts import Switchboard
+from tests.support.wire import Dealer
+
+
+@pytest.fixture
+def janitor(folder: Path, switchboard: Switchboard) -> Iterator[None]:
+    watcher = Watcher(switchboard.hub, switchboard.failures.append)
+    watcher.start()
+    settings = JanitorSettings(folder, folder, min_free=0, backup_hours=0, backup_keep=0, is_checked=True)
+    ref = Janitor.start(switchboard.hub, watcher, settings)
+    yield
+    ref.stop()
+    watcher.stop()
+
+
+@pytest.mark.usefixtures("janitor")
+def test_one_clients_defect_is_no_other_clients_trouble(switchboard: Switchboard) -> None:
+    queue = switchboard.letterbox(QUEUE)
+    queue.mail(WorkFolders)
+    with Dealer(switchboard.address) as client:
+        for id_, path in (("defect", "/\0"), ("after", "/nowhere")):
+            client.send("delete", id=id_, job_id="any", dry_run=True)
+            look = LookAtFiles(files=[(path, FileIdentity(device=1, inode=1, size=1, mtime_ns=1))], partials=[])
+            assert switchboard.hub.hand_over(JANITOR, queue.command()._replace(prepared=look)) == []
+        assert client.reply_to("defect")["error"]["code"] == "internal"
+        assert client.reply_to("after")["result"]["missing"] == ["/nowhere"]
