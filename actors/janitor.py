@@ -173,16 +173,17 @@ class Janitor(BusActor):
 
     def _remove_orphan(self, job_id: str) -> None:
         """Of a job that the store does not know (a backup was put in its place): end what runs, remove what is left."""
-        for folder in sorted((self._work / job_id).iterdir()):
-            workspace = Workspace(folder)
-            try:
+        folder = self._work / job_id
+        try:
+            for run in sorted(folder.iterdir()):
+                workspace = Workspace(run)
                 end_by_force(workspace)
                 partial = workspace.noted_partial()
                 if partial is not None and partial.name.startswith(f"{PARTIAL_PREFIX}{job_id}-"):
                     partial.unlink(missing_ok=True)
-            except OSError as error:
-                self.log.warning("leftover_kept", path=str(folder), error=error.strerror)
-                return
+        except OSError as error:
+            self.log.warning("leftover_kept", path=str(folder), error=error.strerror)
+            return
         if self._remove_folder(job_id):
             self.log.info("leftover_removed", path=str(self._work / job_id))
 

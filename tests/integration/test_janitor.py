@@ -8,7 +8,7 @@ import pytest
 from actors.base import JANITOR, QUEUE
 from actors.janitor import Janitor, JanitorSettings
 from actors.jobs.model import FileIdentity
-from actors.mail import LookAtFiles, WorkFolders
+from actors.mail import FilesRemoved, LookAtFiles, OrphanedFolders, RemoveFiles, WorkFolders
 from actors.watcher import Watcher
 from tests.integration.parts import Switchboard
 from tests.support.wire import Dealer
@@ -23,6 +23,20 @@ def janitor(folder: Path, switchboard: Switchboard) -> Iterator[None]:
     yield
     ref.stop()
     watcher.stop()
+
+
+@pytest.mark.usefixtures("janitor")
+def test_what_cannot_be_swept_is_left_where_it_is(folder: Path, switchboard: Switchboard) -> None:
+    queue = switchboard.letterbox(QUEUE)
+    file = folder / "no-folder"
+    file.touch()
+    outbox = switchboard.hub.outbox()
+    outbox.mail(JANITOR, OrphanedFolders(job_ids=["gone", file.name]))
+    outbox.mail(JANITOR, RemoveFiles(job_id="after", files=[]))
+    outbox.flush()
+    outbox.close()
+    assert queue.mail(FilesRemoved).job_id == "after"
+    assert file.exists()
 
 
 @pytest.mark.usefixtures("janitor")
