@@ -18,7 +18,7 @@ from actors.ffmpeg.command import PARTIAL_PREFIX
 from actors.ffmpeg.output_file import file_identity
 from actors.ffmpeg.run import floor_of
 from actors.ffmpeg.workspace import Workspace
-from actors.jobs.database import FILE_NAME, StoreUnusable, check_file
+from actors.jobs.database import FILE_NAME, StoreUnavailable, StoreUnusable, check_file
 from actors.jobs.model import JOB_ID, FileIdentity
 from actors.mail import (
     FilesRemoved,
@@ -42,6 +42,9 @@ from bus.replies import refusal_body, result_body
 
 SWEEP, CHECK, BACKUP = "sweep", "check", "backup"
 """The names of its timers."""
+
+CHECK_AGAIN_SECONDS = 60.0
+"""After the store could not be read, how soon it is looked at again: a look may read gigabytes."""
 
 SWEEP_SECONDS = 1.0
 """Between two looks for jobs whose time is over: an index look-up each."""
@@ -115,6 +118,9 @@ class Janitor(BusActor):
         """Go on where the look at the start had to stop."""
         try:
             check_file(self._store)
+        except StoreUnavailable as error:
+            self.log.error("store_unavailable", error=str(error))
+            self._watcher.after(CHECK_AGAIN_SECONDS, JANITOR, CHECK)
         except StoreUnusable as error:
             self.outbox.mail(SUPERVISOR, StoreDamaged(why=str(error)))
 

@@ -78,7 +78,11 @@ def check_file(path: Path, seconds: float | None = None) -> bool:
         StoreUnavailable: it cannot be read.
 
     """
-    with closing(connect(path, read_only=True)) as connection:
+    try:
+        connection = connect(path, read_only=True)
+    except sqlite3.OperationalError as error:
+        raise unavailable(path, error) from error
+    with closing(connection):
         return check(connection, path, seconds)
 
 

@@ -8,7 +8,7 @@ import pytest
 from actors.base import JANITOR, QUEUE
 from actors.janitor import Janitor, JanitorSettings
 from actors.jobs.model import FileIdentity
-from actors.mail import FilesRemoved, LookAtFiles, OrphanedFolders, RemoveFiles, WorkFolders
+from actors.mail import FilesRemoved, LookAtFiles, OrphanedFolders, RemoveFiles, SweepDue, WorkFolders
 from actors.watcher import Watcher
 from tests.integration.parts import Switchboard
 from tests.support.wire import Dealer
@@ -16,9 +16,10 @@ from tests.support.wire import Dealer
 
 @pytest.fixture
 def janitor(folder: Path, switchboard: Switchboard) -> Iterator[None]:
+    """One whose store cannot be read: there is none."""
     watcher = Watcher(switchboard.hub, switchboard.failures.append)
     watcher.start()
-    settings = JanitorSettings(folder, folder, min_free=0, backup_hours=0, backup_keep=0, is_checked=True)
+    settings = JanitorSettings(folder, folder, min_free=0, backup_hours=0, backup_keep=0, is_checked=False)
     ref = Janitor.start(switchboard.hub, watcher, settings)
     yield
     ref.stop()
@@ -28,6 +29,7 @@ def janitor(folder: Path, switchboard: Switchboard) -> Iterator[None]:
 @pytest.mark.usefixtures("janitor")
 def test_what_cannot_be_swept_is_left_where_it_is(folder: Path, switchboard: Switchboard) -> None:
     queue = switchboard.letterbox(QUEUE)
+    queue.mail(SweepDue)  # and the look at the store came before
     file = folder / "no-folder"
     file.touch()
     outbox = switchboard.hub.outbox()
