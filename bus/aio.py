@@ -13,7 +13,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import zmq
 import zmq.asyncio
@@ -205,7 +205,7 @@ class AsyncClient:
         prefix: str | None = None,
         limit: int = 100,
         cursor: str | None = None,
-        order: Literal["newest", "oldest", "queue"] = "newest",
+        order: m.JobOrder = "newest",
     ) -> m.ListResult:
         """A page of jobs; `jobs` goes through all of them."""
         wanted = None if status is None else tuple(status)
@@ -225,7 +225,7 @@ class AsyncClient:
         *,
         status: Sequence[m.JobStatus] | None = None,
         session: str | None = None,
-        order: Literal["newest", "oldest", "queue"] = "newest",
+        order: m.JobOrder = "newest",
     ) -> AsyncIterator[m.JobView]:
         """Every job that fits, page by page."""
         cursor: str | None = None

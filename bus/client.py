@@ -12,7 +12,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import zmq
 
@@ -196,7 +196,7 @@ class Client:
         prefix: str | None = None,
         limit: int = 100,
         cursor: str | None = None,
-        order: Literal["newest", "oldest", "queue"] = "newest",
+        order: m.JobOrder = "newest",
     ) -> m.ListResult:
         """A page of jobs; `jobs` goes through all of them."""
         wanted = None if status is None else tuple(status)
@@ -216,7 +216,7 @@ class Client:
         *,
         status: Sequence[m.JobStatus] | None = None,
         session: str | None = None,
-        order: Literal["newest", "oldest", "queue"] = "newest",
+        order: m.JobOrder = "newest",
     ) -> Iterator[m.JobView]:
         """Every job that fits, page by page."""
         cursor: str | None = None

@@ -5,26 +5,33 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import msgpack
 import msgspec
 
 from bus import limits
 from bus.errors import CommandRefused, Invalid, TooLarge, Unsupported
-from bus.messages import COMMANDS, AnyCommand, Boost, Event, Reply, SlotNumbers
-from bus.spec import Metadata, Resources
+from bus.messages import COMMANDS, AnyCommand, Boost, Event, JobOrder, JobStatus, Reply, SlotNumbers
+from bus.results import LogLevelName, ShutdownMode
+from bus.spec import Metadata, Resources, Verify
 
 T = TypeVar("T")
 
 FIELD_ERROR = regex.compile(r"Object (?:contains unknown|missing required) field `(?P<field>.*)`", regex.DOTALL)
 PATH_SUFFIX = regex.compile(r" - at `(?:key` in `)?(?:\$\.?)?(?P<path>.*)`\Z", regex.DOTALL)
 KEY = " - at `key` in `"
+NO_CHOICE = "Invalid enum value "
 ROOT = "$"
 """The `details.path` of a body that is wrong as a whole."""
 
 MAPS = {"job.metadata": Metadata, "job.resources": Resources, "slots": SlotNumbers}
 """The maps whose keys are a client's own: msgspec does not say which entry of one may not be."""
+
+CHOICES: dict[str, Any] = {
+    "status": JobStatus, "order": JobOrder, "mode": ShutdownMode, "level": LogLevelName, "verify": Verify,
+}  # fmt: skip
+"""The fields that take one word of a few: msgspec says that another is wrong, but not which would be right."""
 
 BLAMED_BYTES = 64 * 1024
 """Up to which size it is looked for which text of a body is none: it takes a microsecond for every two bytes."""
@@ -286,6 +293,10 @@ def _invalid(message: str, raw: dict[Any, Any]) -> Invalid:
         path = path[: 4 * SHOWN_CHARS]
         problem = "is not a known field" if "unknown" in what else "is missing"
         return Invalid.at(path, f"`{path}` {problem}")
+    choices = CHOICES.get(path.rpartition(".")[2].partition("[")[0])
+    if choices is not None and what.startswith(NO_CHOICE):
+        known, given = ", ".join(get_args(choices)), what.removeprefix(NO_CHOICE)[:SHOWN_CHARS]
+        return Invalid.at(path, f"`{path}` must be one of {known}, not {given}")
     return Invalid.at(path or ROOT, f"`{path}`: {what[0].lower()}{what[1:]}" if path else what)
 
 

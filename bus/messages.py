@@ -23,6 +23,7 @@ from bus.results import FailedRemoval as FailedRemoval
 from bus.results import FilesView as FilesView
 from bus.results import FormatsResult as FormatsResult
 from bus.results import FormatView as FormatView
+from bus.results import JobOrder as JobOrder
 from bus.results import JobResult as JobResult
 from bus.results import ListResult as ListResult
 from bus.results import LogLevelName as LogLevelName
@@ -186,7 +187,7 @@ class List(Command, frozen=True, kw_only=True, tag="list"):
     prefix: Annotated[str, Meta(min_length=1, max_length=limits.MAX_ID_CHARS)] | None = None
     limit: PageSize = 100
     cursor: Annotated[str, Meta(max_length=200)] | None = None
-    order: Literal["newest", "oldest", "queue"] = "newest"
+    order: JobOrder = "newest"
 
 
 class Formats(Command, frozen=True, kw_only=True, tag="formats"):

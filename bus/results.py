@@ -9,6 +9,7 @@ from bus.views import AuditEntry, JobView
 
 LogLevelName = Literal["debug", "info", "warning", "error"]
 ShutdownMode = Literal["stop", "drain", "leave"]
+JobOrder = Literal["newest", "oldest", "queue"]
 
 
 class JobResult(Struct, frozen=True, omit_defaults=True):

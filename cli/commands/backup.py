@@ -23,6 +23,7 @@ def backup(client: Client, /, *, file: str, as_json: bool) -> None:
     Example:
       rushes backup /var/backups/rushes-today.sqlite3
     """
+    client.status()  # the minute of patience is for a large store, not for a daemon that is away
     result = client.backup(str(Path(file).absolute()))
     if as_json:
         print_json(result)

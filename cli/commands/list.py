@@ -1,12 +1,10 @@
 """`rushes list`: jobs as a table."""
 
-from typing import Literal
-
 import click
 
 from bus import limits
 from bus.client import Client
-from bus.messages import JobStatus, ListResult
+from bus.messages import JobOrder, JobStatus, ListResult
 from cli.job_table import print_jobs
 from cli.numbers import Whole
 from cli.options import STATUSES, with_client
@@ -14,8 +12,6 @@ from cli.output import note, print_json
 
 DEFAULT_LIMIT = 100
 """As the bus has it."""
-
-Order = Literal["newest", "oldest", "queue"]
 
 
 @click.command("list")
@@ -45,7 +41,7 @@ def list_jobs(
     *,
     status: tuple[JobStatus, ...],
     session: str | None,
-    order: Order,
+    order: JobOrder,
     limit: int,
     everything: bool,
     as_json: bool,

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
+from cli.group import COMMANDS
 from tests.support.daemon import Daemon, serving
 from tests.support.ports import free_pair
 from tests.support.shell import DONE, NO_DAEMON, PIPE_CLOSED, REFUSED, RUSHES, WRONG_USAGE, Shell
@@ -40,6 +41,8 @@ CLIENTS: dict[str, list[str]] = {
     "drain": [],
     "resume": [],
     "shutdown": [],
+    "log-level": ["info"],
+    "backup": ["/nowhere/copy.sqlite3"],
 }
 """The commands that ask a daemon, each with words that are right."""
 
@@ -80,6 +83,7 @@ def test_the_help_is_a_screen_and_names_every_command(lonely: Shell) -> None:
 
 def test_every_command_explains_itself_with_an_example(lonely: Shell) -> None:
     commands = [*CLIENTS, *OTHERS]
+    assert sorted(commands) == sorted(COMMANDS), "each command is looked at here"
     for command, ran in zip(commands, lonely.each([command, "--help"] for command in commands), strict=True):
         assert ran.status == DONE
         assert max(map(len, ran.out.splitlines())) <= COLUMNS, command

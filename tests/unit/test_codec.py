@@ -260,6 +260,21 @@ def test_what_is_wrong_is_named(body: bytes, path: str) -> None:
     assert path == "$" or path in refusal.message
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (packed(type="list", status=["done"]), "`status[0]` must be one of queued, processing, completed, failed, "),
+        (packed(type="list", order="up"), "`order` must be one of newest, oldest, queue, not 'up'"),
+        (packed(type="shutdown", mode="now"), "`mode` must be one of stop, drain, leave, not 'now'"),
+        (packed(type="log_level", level="loud"), "`level` must be one of debug, info, warning, error, not 'loud'"),
+        (submitted(outputs=[{**OUTPUT, "verify": "no"}]), "`job.outputs[0].verify` must be one of full, none"),
+    ],
+    ids=["status", "order", "mode", "level", "verify"],
+)
+def test_a_word_that_is_none_of_a_few_is_told_which_they_are(body: bytes, said: str) -> None:
+    assert refused(body).message.startswith(said)
+
+
 @pytest.mark.parametrize(("field", "value"), [("v", 2), ("v", 0), ("type", "explode"), ("type", "")])
 def test_what_this_version_does_not_speak_is_unsupported(field: str, value: object) -> None:
     refusal = refused(packed(**{"type": "status", field: value}))
