@@ -40,6 +40,9 @@ LITERAL_OUTPUT = ["-update", "1"]
 CLOCK = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d*)?|\.\d+)\Z")
 FILTERS = frozenset({"vf", "af", "filter"})
 
+NOT_PLAIN = re.compile(r"['\\\[;]")
+"""What a filter graph has that is more than one chain of filters, or hides what divides it."""
+
 SAME_LENGTH = 0.02
 """Inputs whose lengths differ by less are taken to belong together; a last audio frame is longer than a video frame."""
 
@@ -153,14 +156,32 @@ def expected_length(spec: m.JobSpec, index: int, durations: Sequence[float | Non
         return None
     if any(option.name == "r" for options in found for option in options):
         return None  # on an input it says how fast the frames it has are to be taken
-    known = [_cut(options, duration) for options, duration in zip(found, durations, strict=True)]
+    known = [
+        _cut(options, _graph_seconds(source, options) if duration is None else duration)
+        for source, options, duration in zip(inputs, found, durations, strict=True)
+    ]
     length = _cut(output, _common(known))
     if length is None:
         return None
-    # A `-t` is only a bound: what has no known end may end before it.
+    # A `-t` is only a bound, and a graph's word is taken, not checked: what has no known end may end before it.
     proof = all(duration is not None for duration in durations)
     seeks_in_copy = value_of(output, "ss") is not None and "copy" in {option.value for option in output}
     return Length(length, proof and not seeks_in_copy and not any(o.name in CHOOSES_STREAMS for o in output))
+
+
+def _graph_seconds(source: m.Input, found: Sequence[Option]) -> float | None:
+    """How long a filter graph is by its own word, as in `testsrc=duration=5,hflip`: FFmpeg itself cannot say it.
+
+    Only of a single chain without quotes, in which all but the source takes time as it comes.
+    """
+    if value_of(found, "f") != "lavfi" or NOT_PLAIN.search(source.path):
+        return None
+    first, *filters = source.path.split(",")
+    if not all(KEEPS_LENGTH.match(step.strip()) for step in filters):
+        return None
+    options = (option.partition("=") for option in first.partition("=")[2].split(":"))
+    stated = [value for name, _, value in options if name.strip() in ("duration", "d")]
+    return seconds(stated[-1]) or None if stated else None  # 0 is no end, to some sources
 
 
 def _common(lengths: Sequence[float | None]) -> float | None:

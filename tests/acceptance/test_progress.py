@@ -52,6 +52,15 @@ def test_the_view_shows_progress_speed_and_eta_while_it_renders(daemon: Daemon) 
     assert 0 < output["eta"] < 6000
 
 
+def test_a_filter_graph_that_says_how_long_it_is_has_progress(daemon: Daemon) -> None:
+    output = {"path": str(daemon.out / "bars.mp4"), "args": ["-c:v", "mpeg4"]}
+    job_id = daemon.rendering({"inputs": [picture(600, real_time=True)], "outputs": [output]})
+    eventually(lambda: view_shows_progress(daemon, job_id), "the view shows progress")
+    output = daemon.view(job_id)["outputs"][0]
+    assert 0 < output["progress"] < 0.5
+    assert output["eta"] > 0
+
+
 def test_progress_is_nil_where_nobody_can_know_how_long_it_takes(daemon: Daemon, listener: Listener) -> None:
     source = {"path": "testsrc=size=64x36:rate=10", "args": ["-re", "-f", "lavfi"]}
     job = {

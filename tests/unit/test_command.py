@@ -194,6 +194,54 @@ def test_a_limit_on_what_has_no_known_end_is_a_length_but_no_proof() -> None:
     assert expected_length(spec([]), 0, [None]) is None
 
 
+def graph_length(graph: str, output: Args, *args: str) -> Length | None:
+    """What is expected of an output whose one input is a filter graph, of which FFmpeg knows no length."""
+    source = m.Input(graph, (*args, "-f", "lavfi"))
+    return expected_length(m.JobSpec(inputs=(source,), outputs=(m.Output("/out.mp4", tuple(output)),)), 0, [None])
+
+
+@pytest.mark.parametrize(
+    ("graph", "expected"),
+    [
+        ("testsrc=duration=10", 10.0),
+        ("testsrc=duration=5:size=64x36:rate=10", 5.0),
+        ("color=red:size=8x8:d=1500ms", 1.5),
+        ("sine=frequency=440:duration=2.5", 2.5),
+        ("testsrc2@bars=s=64x36:d=3,format=yuv420p, hflip", 3.0),
+        ("testsrc=d=3:d=4", 4.0),
+    ],
+)
+def test_a_source_that_says_how_long_it_is_is_believed_but_proves_nothing(graph: str, expected: float) -> None:
+    assert graph_length(graph, []) == Length(expected, proof=False)
+    assert graph_length(graph, ["-t", "1"]) == Length(1.0, proof=False)
+    assert graph_length(graph, [], "-t", "1") == Length(1.0, proof=False)
+    assert graph_length(graph, ["-frames:v", "1"]) is None
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [
+        "testsrc",
+        "testsrc=size=64x36",
+        "sine=d=0",
+        "testsrc=d=x",
+        "testsrc=duration=4[out0];sine=duration=9[out1]",
+        "testsrc=d=4,setpts=2*PTS",
+        "testsrc=d=4,trim=0:1",
+        "testsrc=duration=00\\:00\\:05",
+        "aevalsrc='sin(t)':d=4",
+        "",
+    ],
+)
+def test_of_any_other_graph_no_length_is_guessed(graph: str) -> None:
+    assert graph_length(graph, []) is None
+
+
+def test_what_looks_like_a_graph_but_is_a_file_says_nothing_of_its_length() -> None:
+    job = m.JobSpec(inputs=(m.Input("/testsrc=d=4"),), outputs=(m.Output("/out.mp4"),))
+    assert expected_length(job, 0, [None]) is None
+
+
 times = st.none() | st.floats(0, 30).map(lambda value: f"{value:.3f}")
 
 
