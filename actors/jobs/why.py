@@ -33,7 +33,7 @@ def _held(turn: Turn, job: Job, work: str, *, is_full: bool) -> list[m.ReasonVie
     if ledger.stopping:
         reasons.append(m.ReasonView("stopping", "the daemon is stopping, and starts no further job"))
     if ledger.draining:
-        reasons.append(m.ReasonView("draining", "the daemon starts no further job; `rushes resume` ends that"))
+        reasons.append(m.ReasonView("draining", "the daemon is draining: no job is started until `rushes resume`"))
     if is_full:
         reasons.append(m.ReasonView("disk", "the daemon's own disk is full; nothing is started until it has room"))
     if work in ledger.low_folders:

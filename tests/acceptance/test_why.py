@@ -132,7 +132,7 @@ def test_asking_from_a_shell(held: Daemon) -> None:
     job_id = held.submit(quick(held.out / "shell.mp4", name="\x1b[31mscene"))["id"]
     first, reason = shell.do("why", job_id).splitlines()
     assert first == f"{job_id} is queued, place 1 in the queue: ␛[31mscene"
-    assert reason == "  the daemon starts no further job; `rushes resume` ends that"
+    assert reason == "  the daemon is draining: no job is started until `rushes resume`"
     held.result("resume")
     held.outcome(job_id)
     assert "it made its output" in shell.do("why", job_id)
