@@ -41,9 +41,19 @@ def next_status(status: str, trigger: str) -> str:
         raise IllegalMove(f"a job that is {status} cannot {trigger}") from None
 
 
+def can_transition(status: str, to: str) -> bool:
+    """True where one move leads from `status` to `to`."""
+    return any(source == status and target == to for (source, _), target in TABLE.items())
+
+
 def can_retry(status: str) -> bool:
     """True where `retry` is allowed."""
     return (status, RETRY) in TABLE
+
+
+def is_terminal(status: str) -> bool:
+    """True where no move leads away."""
+    return not any(source == status for source, _ in TABLE)
 
 
 def is_active(status: str) -> bool:
@@ -52,7 +62,7 @@ def is_active(status: str) -> bool:
 
 
 def is_ended(status: str) -> bool:
-    """True where nothing happens until somebody asks for it. Here a `wait` ends."""
+    """True where nothing happens until somebody asks for it: terminal, or failed. Here a `wait` ends."""
     return not is_active(status)
 
 
