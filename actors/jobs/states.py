@@ -23,7 +23,7 @@ TABLE = {
 DESCRIPTIONS = {
     QUEUED: "waits for a slot",
     PROCESSING: "is being rendered",
-    COMPLETED: "is done, and every output is proved",
+    COMPLETED: "is done",
     FAILED: "has failed",
     CANCELLED: "was cancelled",
 }

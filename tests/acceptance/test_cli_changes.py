@@ -65,7 +65,7 @@ def test_cancel_as_json_is_the_result_of_the_protocol(daemon: Daemon, shell: She
 
 def test_cancel_of_a_job_that_has_ended_is_refused_in_one_sentence(daemon: Daemon, shell: Shell) -> None:
     said = shell.fails(REFUSED, "cancel", completed(daemon, "done"))
-    assert said == "rushes: conflict: the job is done, and every output is proved; there is nothing to cancel\n"
+    assert said == "rushes: conflict: the job is done; there is nothing to cancel\n"
     said = shell.fails(REFUSED, "cancel", failed(daemon, "failed"))
     assert said == "rushes: conflict: the job has failed; there is nothing to cancel\n"
 
