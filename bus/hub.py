@@ -231,7 +231,8 @@ class Hub:
             try:
                 socket.bind(endpoint)
             except zmq.ZMQError as error:
-                raise BadAddress(f"cannot bind {endpoint}: {error.strerror}") from error
+                reason = zmq.strerror(error.errno or 0)
+                raise BadAddress(f"cannot bind {endpoint}: {reason}; choose another with --bus") from error
             if endpoint.startswith("ipc://"):
                 self._files.append(Path(endpoint.removeprefix("ipc://")))
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.daemon import Daemon
-from tests.support.jobs import quick, transcode
+from tests.support.jobs import picture, quick, transcode
 from tests.support.media import Clips
 
 TAKEN_OUT_OF_OUR_HANDS = [
@@ -77,6 +77,13 @@ def test_values_that_look_like_forbidden_arguments_are_taken_as_values(daemon: D
     view = daemon.finish(job)
     assert view["status"] == "completed", view["error"]
     assert view["outputs"][0]["width"] == 160
+
+
+def test_a_film_that_would_be_several_pictures_fails_with_ffmpegs_own_reason(daemon: Daemon) -> None:
+    job = {"inputs": [picture(0.5)], "outputs": [{"path": str(daemon.out / "still.png")}]}
+    error = daemon.finish(job)["error"]
+    assert error["code"] == "bad_args"
+    assert "-update" in error["message"] or "either set update" in error["message"], "its words before 6 and now"
 
 
 def test_a_filter_graph_is_an_input_where_lavfi_is_asked_for(daemon: Daemon) -> None:
