@@ -126,6 +126,8 @@ class Run:
             self.child = Child.spawn(command, self.workspace)
         except OSError as failed:
             raise _os_failed("FFmpeg could not be started", failed) from failed
+        except ValueError as failed:  # words that are none to the system: a NUL, or none in its encoding
+            raise RunFailed(error("bad_args", f"FFmpeg could not be started: {failed}")) from failed
         return self.child
 
     def _check(self) -> None:

@@ -115,9 +115,11 @@ def _check_inputs(inputs: Sequence[m.Input], at: str, sources: _Sources) -> None
     for number, source in enumerate(inputs):
         found = _check_args(source.args, f"{at}[{number}].args", of_output=False)
         demuxer = arguments.value_of(found, "f")
+        path = f"{at}[{number}].path"
+        if "\0" in source.path:
+            raise Invalid.at(path, "an input cannot hold a NUL character")
         if demuxer == "lavfi":
             continue
-        path = f"{at}[{number}].path"
         url = URL.match(source.path)
         if url is not None and source.file is None:
             if url[1].lower() in STDIN_SCHEMES:
@@ -127,7 +129,7 @@ def _check_inputs(inputs: Sequence[m.Input], at: str, sources: _Sources) -> None
 
 
 def _check_input_file(text: str, at: str, sources: _Sources, *, is_pattern: bool) -> None:
-    if not text.startswith("/") or "\0" in text:
+    if not text.startswith("/"):
         raise Invalid.at(
             at,
             f"input {text!r} must be an absolute path, scheme://…, or a filter graph with -f lavfi in its args",

@@ -104,9 +104,13 @@ class Turn:
             self.ledger.may_keep_more = True
 
     def render_died(self, job: Job) -> int:
-        """Count the death of a Render; how many have died of this run. The count holds once this turn is on disk."""
-        self.render_deaths[job.id, job.runs] += 1
-        return self.ledger.render_deaths[job.id, job.runs] + self.render_deaths[job.id, job.runs]
+        """Count the death of a Render; how many have died of this attempt. It holds once this turn is on disk.
+
+        Not of this run: one that dies before it has a child leaves nothing to take over, and so another run follows.
+        """
+        attempt = (job.id, job.attempts)
+        self.render_deaths[attempt] += 1
+        return self.ledger.render_deaths[attempt] + self.render_deaths[attempt]
 
     def count(self, job: Job, change: Literal[1, -1]) -> None:
         """Add a job as it stands to what is known of all, or take it away before it is changed."""

@@ -88,6 +88,14 @@ def test_a_relative_input_path_is_invalid(untouched: Daemon, path: str) -> None:
     assert refused(untouched, job) == ("invalid", "job.inputs[0].path")
 
 
+@pytest.mark.parametrize(
+    ("path", "args"), [("testsrc=d=1\0", ["-f", "lavfi"]), ("http://127.0.0.1:9/\0", []), ("/\0", ["-f", "image2"])]
+)
+def test_an_input_that_no_command_line_can_hold_is_invalid(untouched: Daemon, path: str, args: list[str]) -> None:
+    job = {**quick(untouched.out / "a.mp4"), "inputs": [{"path": path, "args": args}]}
+    assert refused(untouched, job) == ("invalid", "job.inputs[0].path")
+
+
 @pytest.mark.parametrize("path", ["a.mp4", "./a.mp4", "../a.mp4", "~/a.mp4", "-", "pipe:1", "file:///tmp/a.mp4"])
 def test_an_output_path_that_is_not_absolute_is_invalid(untouched: Daemon, path: str) -> None:
     job = {"inputs": [picture(1)], "outputs": [{"path": path}]}

@@ -254,6 +254,11 @@ def test_an_input_that_cannot_be_read_is_told_of(runs: Runs, tmp_path: Path, con
     assert run.explain(run.exit_status()).code == code
 
 
+def test_words_that_no_command_line_can_hold_are_told_of(runs: Runs) -> None:
+    """A submit refuses them; a job that an earlier version took is not to end its Render."""
+    assert failure(runs.make(source("testsrc\0", "-f", "lavfi"), "o.mp4")).code == "bad_args"
+
+
 def test_a_probe_that_hangs_is_ended(runs: Runs, tmp_path: Path) -> None:
     hanging = tmp_path / "ffmpeg"
     hanging.write_text("#!/bin/sh\nsleep 1000 & wait\n")

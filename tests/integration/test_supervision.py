@@ -15,6 +15,7 @@ from actors import logs
 from actors.base import ADMISSION, ARCHIVE, JANITOR, QUEUE, SUPERVISOR, render_address
 from actors.config import load
 from actors.daemon import CannotStart, Daemon
+from actors.ffmpeg.child import Child
 from actors.jobs.database import FILE_NAME
 from actors.supervisor import RESTARTS
 from bus.client import Client
@@ -179,6 +180,23 @@ def test_a_job_of_which_two_renders_die_fails_and_the_daemon_lives(alive: Alive)
     assert view.status == "failed"
     assert view.error is not None
     assert view.error.code == "internal"
+    assert list(alive.out.iterdir()) == []
+    assert alive.client.submit(quick(alive.out / "b.mp4"), wait=PATIENCE).job.status == "completed"
+
+
+def test_a_job_whose_renders_die_before_there_is_a_child_fails_and_the_daemon_lives(
+    alive: Alive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is there to be adopted, so each Render belongs to another run: the deaths are counted all the same."""
+
+    def a_defect(*_: object) -> Child:
+        raise RuntimeError("a defect of ours")
+
+    with monkeypatch.context() as defective:
+        defective.setattr(Child, "spawn", a_defect)
+        view = alive.client.submit(quick(alive.out / "a.mp4"), wait=PATIENCE).job
+    assert view.error is not None, view.status
+    assert (view.status, view.error.code) == ("failed", "internal")
     assert list(alive.out.iterdir()) == []
     assert alive.client.submit(quick(alive.out / "b.mp4"), wait=PATIENCE).job.status == "completed"
 
