@@ -31,7 +31,7 @@ from actors.mail import (
 from bus import messages as m
 
 RENDER_DEATHS = 2
-"""A defect that one job brings out costs that job, not the daemon: the second Render that dies in an attempt."""
+"""So many deaths in one attempt end the job: a defect that it brings out costs that job, not the daemon."""
 
 WHY_AGAIN = {"stopped": "stop", "lost": "recovery", "no_room": "disk"}
 """How a Render ended, and why its job is queued again."""
