@@ -125,6 +125,7 @@ CAUSES = (
             r"Could not (?:find tag|write header)",
             r"Error (?:initializing|opening|while opening) (?:filters|encoder)",
             r"does not contain any stream",
+            r"Protocol not found",
             r"Cannot write more than one file with the same name",
             r"Could not get frame filename number",
             r"Error opening output files: Invalid argument",

@@ -75,6 +75,7 @@ SEEN: dict[str, list[tuple[int, str]]] = {
         (234, "[AVFormatContext @ 0x55a4dfff7880] Unable to choose an output format for 'out.zzz'; use a standard\n"),
         (234, "[image2 @ 0x558d] Cannot write more than one file with the same name. Are you missing the -update\n"),
         (1, "[image2 @ 0x558d] Could not get frame filename number 2 from pattern 'o.png' (either set update or use\n"),
+        (8, "[in#0 @ 0x5608fa74f4c0] Error opening input: Protocol not found\nError opening input file a://b.\n"),
         (234, "Stream map '' matches no streams.\nTo ignore this, add a trailing '?' to the map.\n"),
         (234, "[Parsed_scale_0 @ 0x562f8614c9c0] [Eval @ 0x7ffd90ebd760] Undefined constant or missing '(' in 'foo'\n"),
         (234, "[out#0/webm @ 0x563008204cc0] Could not write header (incorrect codec parameters ?)\n"),
