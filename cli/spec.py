@@ -43,7 +43,7 @@ def from_file(file: BinaryIO) -> dict[str, Any]:
     """A spec as JSON."""
     try:
         spec = msgspec.json.decode(file.read())
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise click.UsageError(f"{file.name}: not JSON: {error}") from None
     if not isinstance(spec, dict):
         raise click.UsageError(f"{file.name}: a job spec is a JSON object")

@@ -162,6 +162,10 @@ def test_a_number_that_the_bus_cannot_carry_is_refused(daemon: Daemon, shell: Sh
     assert said == "rushes: invalid: it holds a number of more than 64 bits, which the bus cannot carry\n"
 
 
+def test_a_spec_without_a_bottom_is_wrong_usage_and_no_defect(shell: Shell) -> None:
+    assert "<stdin>: not JSON" in shell.fails(WRONG_USAGE, "submit", "--spec", "-", stdin="[" * 100_000)
+
+
 def test_an_input_that_is_not_there_is_refused_and_named(shell: Shell) -> None:
     said = shell.fails(REFUSED, "submit", "nowhere.mov", "out.mp4")
     assert "invalid" in said
