@@ -22,7 +22,8 @@ from bus.limits import MAX_OUTPUTS
 URL = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 
 STDIN_SCHEMES = frozenset({"pipe", "fd"})
-"""Schemes that would read FFmpeg's stdin, which is how Rushes stops it."""
+STDIN_FILES = frozenset({"/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
+"""What would read FFmpeg's stdin, which is how Rushes stops it."""
 
 SEVERAL_FILES = (".m3u8", ".mpd", ".ffconcat")
 """Suffixes for which FFmpeg chooses a muxer that writes files beside the one named."""
@@ -134,6 +135,8 @@ def _check_input_file(text: str, at: str, sources: _Sources, *, is_pattern: bool
             at,
             f"input {text!r} must be an absolute path, scheme://…, or a filter graph with -f lavfi in its args",
         )
+    if os.path.normpath(text) in STDIN_FILES:
+        raise Invalid.at(at, f"{text} would read FFmpeg's stdin, which is how Rushes stops it")
     file = (os.path.dirname(text) or "/") if is_pattern else text
     try:
         found = os.stat(file)

@@ -59,6 +59,15 @@ def test_an_input_given_as_a_file_url_is_not_written_over(untouched: Daemon, cli
     source.unlink()
 
 
+@pytest.mark.parametrize(
+    "path", ["pipe://0", "PIPE://", "fd://0", "/dev/stdin", "/dev//fd/0", "/proc/self/fd/0", "file:///dev/stdin"]
+)
+def test_the_stdin_by_which_a_child_is_stopped_is_no_input(untouched: Daemon, path: str) -> None:
+    job = {**transcode(Path("/in.mp4"), untouched.out / "a.mp4"), "inputs": [{"path": path}]}
+    assert refused(untouched, job) == ("invalid", "job.inputs[0].path")
+    assert "how Rushes stops it" in untouched.refusal("submit", job=job)["message"]
+
+
 def test_each_of_several_inputs_is_checked(untouched: Daemon, clips: Clips) -> None:
     job = transcode(clips.clip(), untouched.out / "a.mp4")
     job["inputs"].append({"path": str(untouched.out / "missing.wav")})
