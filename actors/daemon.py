@@ -223,7 +223,7 @@ class Daemon:
         codec.prepare()
         self._hub.start()
         self._watcher.start()
-        self._trials.start(self._notice, self._failed)
+        self._trials.start(self._failed)
         if self._metrics is not None:
             data, about = self._queue_settings.data, self._queue_settings.about
             ffmpeg = self._render_settings.ffmpeg

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -20,6 +20,7 @@ from actors.ffmpeg.child import environment
 from actors.ffmpeg.command import argv
 from actors.ffmpeg.formats import BUILT_IN, Format
 from actors.jobs.admit import admit
+from actors.logs import logger
 from bus import messages as m
 from bus.errors import Busy, CommandRefused
 from bus.spec import Input
@@ -59,6 +60,7 @@ class Trials:
     """
 
     def __init__(self, own: Mapping[str, Format], ffmpeg: FFmpeg, work: Path) -> None:
+        self._log = logger(actor="formats")
         self._own = own
         self._all = {**BUILT_IN, **own}
         self._built_in = {name: one for name, one in BUILT_IN.items() if name not in own}
@@ -94,16 +96,15 @@ class Trials:
         """Try each now, however long it takes: for each name why FFmpeg does not take it, None where it does."""
         return {name: self._find_out(name).error for name in self._all}
 
-    def start(self, notice: Callable[[str, Mapping[str, Any]], None], failed: Callable[[BaseException], None]) -> None:
+    def start(self, failed: Callable[[BaseException], None]) -> None:
         """Try what was not tried yet, and from then on what is asked for again, in a thread of its own.
 
         Args:
-            notice: called from that thread with an event name and its keys, for the log.
             failed: called from that thread when it dies of an error.
 
         """
         self._wanted = {name for name in self._all if not self._is_known(name)}
-        self._thread = threading.Thread(target=self._run, args=(notice, failed), name="formats", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(failed,), name="formats", daemon=True)
         self._thread.start()
 
     # ------------------------------------------------------------ any thread
@@ -138,22 +139,22 @@ class Trials:
 
     # ------------------------------------------------------------ the thread
 
-    def _run(self, notice: Callable[[str, Mapping[str, Any]], None], failed: Callable[[BaseException], None]) -> None:
+    def _run(self, failed: Callable[[BaseException], None]) -> None:
         try:
-            self._try_first(notice)
+            self._try_first()
             while (name := self._next()) is not None:
                 self._find_out(name)
         except BaseException as error:  # noqa: BLE001 # the thread's last word; the daemon ends itself on it
             failed(error)
 
-    def _try_first(self, notice: Callable[[str, Mapping[str, Any]], None]) -> None:
+    def _try_first(self) -> None:
         """Tell of each that no job can have. That FFmpeg takes those built in is kept for `recall`."""
         for name in [name for name in self._all if name in self._wanted]:
             error = self._find_out(name).error
             if self._is_ended:
                 return
             if error is not None:
-                notice("format_unusable", {"format": name, "error": error})
+                self._log.warning("format_unusable", format=name, error=error)
         if not any(self._tried[name].error for name in self._built_in):
             seen.remember(self._ffmpeg, self._built_in)
 
