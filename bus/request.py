@@ -129,7 +129,8 @@ class Connection:
 
     def no_daemon(self, seconds: float) -> NoDaemon:
         """What to raise when nobody answered for that long."""
-        return NoDaemon(f"no daemon answered at {self.address} within {seconds:.3g} s; is `rushes serve` running?")
+        where = f"no daemon answered at {self.address} within {seconds:.3g} s"
+        return NoDaemon(f"{where}; is `rushes serve` running? `rushes doctor` tells")
 
 
 def milliseconds(seconds: float) -> int:

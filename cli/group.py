@@ -1,4 +1,7 @@
-"""The group of all commands. A command's module is imported when it is invoked, not before."""
+"""The group of all commands. A command's module is imported when it is invoked, not before.
+
+A new one is a module of its name in cli/commands, its name in `SECTIONS`, a word in a page of deploy/docs, and `make man`.
+"""
 
 import importlib
 import os
@@ -163,7 +166,8 @@ def _explain(error: Exception) -> int:
             return USAGE
         case click.UsageError():
             path = error.ctx.command_path if error.ctx else "rushes"
-            complain(error.format_message())
+            said = error.format_message()
+            complain(" ".join(said.split()) if isinstance(error, click.MissingParameter) else said)  # choices have lines
             note(f"Try `{path} --help`.")
             return USAGE
         case click.ClickException():
