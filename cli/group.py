@@ -1,6 +1,6 @@
 """The group of all commands. A command's module is imported when it is invoked, not before.
 
-A new one is a module of its name in cli/commands, its name in `SECTIONS`, a word in a page of deploy/docs, and `make man`.
+A new one takes a module of its name in cli/commands, a place in `SECTIONS`, one in a page of deploy/docs, `make man`.
 """
 
 import importlib
@@ -167,7 +167,9 @@ def _explain(error: Exception) -> int:
         case click.UsageError():
             path = error.ctx.command_path if error.ctx else "rushes"
             said = error.format_message()
-            complain(" ".join(said.split()) if isinstance(error, click.MissingParameter) else said)  # choices have lines
+            if isinstance(error, click.MissingParameter):
+                said = " ".join(said.split())  # click gives each choice a line
+            complain(said)
             note(f"Try `{path} --help`.")
             return USAGE
         case click.ClickException():

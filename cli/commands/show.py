@@ -64,12 +64,13 @@ def _facts(job: JobView) -> list[tuple[str, str]]:
 
 
 def _status(job: JobView) -> str:
-    parts = [state(text.standing(job))]
+    standing = text.standing(job)
+    parts = [state(standing)]
     if job.position:
         parts.append(f"place {job.position} in the queue")
     if job.status == "processing":
         parts += [
-            job.phase or "",
+            "" if job.phase == standing else job.phase or "",
             f"{text.bar(job.progress)} {text.percent(job.progress)}".rstrip(),
             pace(job),
         ]

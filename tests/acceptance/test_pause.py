@@ -313,7 +313,9 @@ def test_pausing_from_a_shell(daemon: Daemon) -> None:
     job_id = daemon.rendering(lasting(daemon.out / "shell.mp4", name="scene"))
     assert shell.do("pause", job_id) == f"{job_id} paused: scene\n"
     eventually(lambda: daemon.view(job_id)["phase"] == "paused", "it is paused")
-    assert "paused" in shell.do("show", job_id)
+    [status] = [line for line in shell.do("show", job_id).splitlines() if line.startswith("status")]
+    assert status.split()[:2] == ["status", "paused"]
+    assert status.count("paused") == 1
     assert "paused" in shell.do("list")
     assert shell.do("pause", job_id) == f"{job_id} was paused before: scene\n"
     assert shell.do("unpause", "--status", "processing") == f"{job_id} goes on: scene\n"
