@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from actors.config_errors import explain
 from actors.ffmpeg.formats import Format, FormatKey
 from actors.ffmpeg.wrapper import SIZES, Children
 from actors.jobs.ledger import DEFAULT_RETRY_SECONDS
@@ -34,9 +35,7 @@ UNITS = {"": 1, "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 UNITS |= {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMGT]?i?B?)\Z")
 
-PLACE = re.compile(r"(.*) - at (?:`key` in )?`\$\.(.*)`\Z", re.DOTALL)
-
-Bytes = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Bytes = Annotated[int, Meta(ge=0, le=2**63 - 1, description="a size, such as 500 MB")]
 
 
 class ConfigError(Exception):
@@ -82,7 +81,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     grace: Annotated[float, Meta(ge=0, le=600)] = DEFAULT_GRACE_SECONDS
     log_format: Literal["json", "console", "journal"] | None = None
     log_file: str | None = None
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: Literal["info", "warning", "error"] = "info"
     keep_files: bool = False
     retry_delay: Annotated[float, Meta(ge=0, le=LONGEST_SECONDS)] = DEFAULT_RETRY_SECONDS
     min_free: Bytes = DEFAULT_MIN_FREE
@@ -138,7 +137,7 @@ def load(given: Mapping[str, Any], file: Path | None = None, environ: Mapping[st
     try:
         config = msgspec.convert(raw, Config, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigError(_explain(str(error), told_by)) from None
+        raise ConfigError(explain(str(error), Config, told_by)) from None
     if config.log_format == "journal" and config.log_file is not None:
         raise ConfigError("setting log_file: what goes to journald does not go to a file; leave out one of the two")
     try:
@@ -171,16 +170,6 @@ def _usual_format(*, to_file: bool) -> Literal["json", "console", "journal"]:
 
 def _absolute(path: str) -> str:
     return str(Path(path).expanduser().absolute())
-
-
-def _explain(error: str, told_by: Mapping[str, str]) -> str:
-    """A msgspec message, such as ``Expected `int` >= 1 - at `$.slots` ``, with the setting's name and who set it."""
-    at = PLACE.search(error)
-    if at is None:
-        return f"configuration: {error}; the settings are {', '.join(NAMES)}"
-    problem, name = at[1].replace("`", ""), at[2].replace("[...]", "")  # msgspec does not say which key of a map
-    told = told_by.get(re.split(r"[.\[]", name)[0], "nowhere")
-    return f"setting {name} (from {told}): {problem[0].lower()}{problem[1:]}"
 
 
 def _read_slots(given: Any, who: str) -> Any:

@@ -11,7 +11,13 @@ PathText = Annotated[str, Meta(min_length=1, max_length=limits.MAX_PATH_CHARS)]
 Args = Annotated[tuple[Annotated[str, Meta(max_length=limits.MAX_ARG_CHARS)], ...], Meta(max_length=limits.MAX_ARGS)]
 Priority = Annotated[int, Meta(ge=limits.MIN_PRIORITY, le=limits.MAX_PRIORITY)]
 Seconds = Annotated[float, Meta(gt=0, le=limits.MAX_SECONDS)]
-ResourceName = Annotated[str, Meta(pattern=rf"\A[a-z][a-z0-9_-]{{0,{limits.MAX_RESOURCE_CHARS - 1}}}\Z")]
+ResourceName = Annotated[
+    str,
+    Meta(
+        pattern=rf"\A[a-z][a-z0-9_-]{{0,{limits.MAX_RESOURCE_CHARS - 1}}}\Z",
+        description="of small letters, digits, _ and -, such as nvenc",
+    ),
+]
 Resources = dict[ResourceName, Annotated[int, Meta(ge=1, le=limits.MAX_SLOTS)]]
 FormatName = Annotated[str, Meta(min_length=1, max_length=limits.MAX_FORMAT_CHARS)]
 Verify = Literal["full", "none"]

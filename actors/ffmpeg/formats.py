@@ -16,7 +16,14 @@ from bus.spec import Args, Input
 PLACE = re.compile(r"job\.outputs\[(\d+)\](?:\.args\[(\d+)\])?")
 
 
-FormatKey = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]*\Z", max_length=MAX_FORMAT_CHARS)]
+FormatKey = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]*\Z",
+        max_length=MAX_FORMAT_CHARS,
+        description="of letters, digits, dots, _ and -",
+    ),
+]
 """How a configuration may name a format: it becomes part of a file's name, and of a list on a command line."""
 
 
@@ -24,7 +31,9 @@ class Format(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A preset. `args` stand before those of the output, `inputs` after the job's, `extension` after a bare path."""
 
     args: Args
-    extension: Annotated[str, Meta(pattern=r"\A\.[A-Za-z0-9]{1,16}\Z")] = ".mp4"
+    extension: Annotated[
+        str, Meta(pattern=r"\A\.[A-Za-z0-9]{1,16}\Z", description="a dot and letters or digits, such as .mp4")
+    ] = ".mp4"
     inputs: Annotated[tuple[Input, ...], Meta(max_length=8)] = ()
 
 

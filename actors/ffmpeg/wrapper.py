@@ -23,18 +23,19 @@ OPTIONS = {
 """The limits of getrlimit(2) by their names in the configuration, as prlimit(1) calls them."""
 
 Limit = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Bytes = Annotated[int, Meta(ge=0, le=2**63 - 1, description="a size, such as 8 GB")]
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """RLIMIT_* of each FFmpeg: bytes, seconds of CPU, or a number. None is what the daemon itself has."""
 
-    address_space: Limit | None = None
+    address_space: Bytes | None = None
     cpu_seconds: Limit | None = None
-    file_size: Limit | None = None
+    file_size: Bytes | None = None
     open_files: Limit | None = None
     processes: Limit | None = None
-    data: Limit | None = None
-    memlock: Limit | None = None
+    data: Bytes | None = None
+    memlock: Bytes | None = None
     core: Limit | None = None
 
 

@@ -240,9 +240,9 @@ def test_a_limit_that_a_job_runs_into_fails_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("configuration", "said"),
     [
-        ("[children]\nnice = 20", "setting children.nice (from {file}): expected int <= 19"),
+        ("[children]\nnice = 20", "setting children.nice (from {file}): must be a whole number, 0 to 19"),
         ('[children]\nionice = "often"', "setting children.ionice (from {file}): "),
-        ("[children.limits]\nstack = 1", "object contains unknown field stack"),
+        ("[children.limits]\nstack = 1", "setting children.limits.stack (from {file}): there is none of that name"),
         ("[children.limits]\nopen_files = 9999999999", "setting children: "),
         ('[children.limits]\naddress_space = "10 MB"', "setting children: "),
     ],

@@ -81,8 +81,8 @@ def warnings(daemon: Daemon) -> list[Map]:
         (INPUT % '{path = "logo.png"}', "inputs[0].path: input 'logo.png' must be an absolute path"),
         (INPUT % '{path = "pipe://0"}', "inputs[0].path: pipe:// would read FFmpeg's stdin"),
         ('[formats.bad]\nargs = ["-metadata", "a=\\u0000"]', "args[1]: an argument cannot hold a NUL character"),
-        ('[formats."a/../../b"]\nargs = []', "setting formats (from {file}): expected str matching"),
-        ('[formats."a,b"]\nargs = []', "setting formats (from {file}): expected str matching"),
+        ('[formats."a/../../b"]\nargs = []', "setting formats (from {file}): a name in it must be of letters, digits"),
+        ('[formats."a,b"]\nargs = []', "setting formats (from {file}): a name in it must be of letters, digits"),
     ],
     ids=str,
 )

@@ -131,6 +131,33 @@ def test_a_refusal_says_where_the_setting_stands(file: Path) -> None:
     assert f"backup.keep (from {file})" in refused({}, file)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('min_free = "lots"', "setting min_free (from FILE): must be a size, such as 500 MB"),
+        ("[retention]\nmax_bytes = -1", "setting retention.max_bytes (from FILE): must be a size, such as 500 MB"),
+        ("grace = -1", "setting grace (from FILE): must be a number, 0 to 600"),
+        ("[retention]\nevents_days = 0", "(from FILE): must be a number, more than 0 and at most 36500"),
+        ("[children.limits]\ncore = false", "children.limits.core (from FILE): must be a whole number, 0 or more"),
+        ('log_level = "loud"', "log_level (from FILE): must be one of error, info, warning"),
+        ('[roles]\nada = "queen"', "setting roles (from FILE): must be one of admin, operator, viewer"),
+        ('[children]\nionice = "low"', "(from FILE): must be idle or a whole number, 0 to 7"),
+        ('keep_files = "perhaps"', "setting keep_files (from FILE): must be true or false"),
+        ("roles = 3", "setting roles (from FILE): must be a table"),
+        ('[formats.x]\nargs = "-an"', "setting formats.args (from FILE): must be a list"),
+        ('[formats.x]\nextension = ".mp4"', "setting formats.args (from FILE): is missing"),
+        ('[formats.x]\nargs = []\nextension = "mp4"', "must be a dot and letters or digits, such as .mp4"),
+        ("[formats.x]\nargs = []\ninputs = [{path = 3}]", "formats.inputs[0].path (from FILE): must be a text"),
+        ("[slots]\nGPU = 1", "setting slots (from FILE): a name in it must be of small letters, digits, _ and -"),
+        ("[children.limits]\nfoo = 1", "limits.foo (from FILE): there is none of that name; there are address_space,"),
+        ("[slots]\n" + "".join(f"a{number} = 1\n" for number in range(20)), "must be of a length <= 16"),
+    ],
+)
+def test_a_refusal_says_what_would_be_right_in_words(file: Path, text: str, said: str) -> None:
+    file.write_text(text)
+    assert said in refused({}, file).replace(str(file), "FILE")
+
+
 def test_a_role_that_is_none_is_refused(file: Path) -> None:
     file.write_text('[roles]\nada = "queen"\n')
     assert "roles" in refused({}, file)

@@ -55,7 +55,7 @@ def test_all_that_may_be_said(file: Path) -> None:
 @pytest.mark.parametrize(
     ("hook", "field"),
     [
-        ('name = "x"', "notify[0]"),
+        ('name = "x"', "notify[0].url"),
         ("url = 7", "notify[0].url"),
         ('url = ""', "notify[0].url"),
         ('url = "ftp://host/x"', "notify[0].url"),
@@ -87,7 +87,7 @@ def test_all_that_may_be_said(file: Path) -> None:
         ('url = "https://host/"\nsecret = "hush"', "notify[0].secret"),
         ('url = "https://host/"\nsecret = ""', "notify[0].secret"),
         (f'url = "https://host/"\nsecret = "{SECRET}"\nsecret_file = "x"', "notify[0].secret"),
-        ('url = "https://host/"\nsecrets = "hush"', "notify[0]"),
+        ('url = "https://host/"\nsecrets = "hush"', "notify[0].secrets"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_name_of_its_field(file: Path, hook: str, field: str) -> None:
