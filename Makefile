@@ -38,7 +38,7 @@ wheel: .venv/ready ## build the wheel, and see that it brings all that the daemo
 	$(BIN)/python -m hatchling build -t wheel -d dist
 	$(BIN)/python tests/check_wheel.py dist/*.whl
 
-man: .venv/ready ## write the man pages and completion scripts in deploy/ anew, from the command line itself
+man: .venv/ready ## man pages, completion scripts and the tables of docs in deploy/ anew, from the program itself
 	$(BIN)/python deploy/make_man.py
 
 # The lock pins every package with its hashes; the project itself is installed live from this folder.

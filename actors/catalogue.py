@@ -1,7 +1,7 @@
 """Every line that the daemon's log can have: its name, how grave it is, its keys, and what it means.
 
 `info` is what happened; `warning` what a person may want to look at; `error` what a person must. A call with a name, a
-level or a key that is not here fails the tests, and `deploy/docs/log.md` shows this table to operators.
+level or a key that is not here fails the tests; `make man` brings this table to operators, in `deploy/docs/log.md`.
 """
 
 from typing import Literal, NamedTuple

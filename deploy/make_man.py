@@ -1,9 +1,9 @@
-"""`make man`: the man pages and the completion scripts, made from the command line itself.
+"""`make man`: man pages and completion scripts, made from the command line; tables of docs/, made from the catalogues.
 
     python deploy/make_man.py [FOLDER]
 
-writes FOLDER/man/rushes.1, a page for each command, and FOLDER/completions. What is there of a command that is gone is
-removed. A test makes them anew and compares.
+writes FOLDER/man/rushes.1, a page for each command, FOLDER/completions, and the pages of FOLDER/docs that have tables.
+What is there of a command that is gone is removed. A test makes them anew and compares.
 """
 
 import inspect
@@ -15,6 +15,8 @@ from pathlib import Path
 import click
 from click.shell_completion import get_completion_class
 
+import actors.catalogue
+import actors.metrics.catalogue
 from actors.__main__ import main as serve
 from actors.doctor.__main__ import main as doctor
 from cli.group import COMMANDS, SECTIONS, rushes
@@ -26,6 +28,9 @@ BY_THE_DAEMON = {"serve": serve, "doctor": doctor}
 
 COMPLETIONS = {"bash": "rushes.bash", "zsh": "_rushes", "fish": "rushes.fish"}
 """The name under which each shell looks for a script."""
+
+TABLES = {"log.md": actors.catalogue.as_markdown(), "metrics.md": actors.metrics.catalogue.as_markdown()}
+"""Pages of docs/, which are written by hand but for a table."""
 
 EXIT_STATUS = {
     "0": "It is done.",
@@ -145,6 +150,14 @@ def completion(shell: str) -> str:
     return kind(rushes, {}, "rushes", "_RUSHES_COMPLETE").source() + "\n"
 
 
+def with_table(page: str, table: str) -> str:
+    """The page with that table in the place of the one with the same head."""
+    head = re.escape(table.partition("\n")[0])
+    made, count = re.subn(rf"^{head}\n(\|.*\n)+", lambda _: table, page, flags=re.MULTILINE)
+    assert count == 1, f"the page has no table that begins with {head}"
+    return made
+
+
 def make(folder: Path) -> None:
     """Write all of them."""
     pages = {"rushes.1": main_page(), **{f"rushes-{name}.1": page(name) for name in COMMANDS}}
@@ -156,6 +169,9 @@ def make(folder: Path) -> None:
                 old.unlink()
         for name, text in files.items():
             (folder / below / name).write_text(text)
+    (folder / "docs").mkdir(exist_ok=True)
+    for name, table in TABLES.items():
+        (folder / "docs" / name).write_text(with_table((HERE / "docs" / name).read_text(), table))
 
 
 if __name__ == "__main__":

@@ -61,6 +61,11 @@ def test_what_is_made_from_the_command_line_is_as_it_would_be_made_now(made: Pat
     assert contents(made) == contents(DEPLOY), "say `make man`"
 
 
+@pytest.mark.parametrize("page", ["log.md", "metrics.md"])
+def test_the_tables_of_the_pages_are_those_of_the_catalogues(made: Path, page: str) -> None:
+    assert (made / "docs" / page).read_text() == (DEPLOY / "docs" / page).read_text(), "say `make man`"
+
+
 def test_every_command_has_a_page_with_its_options(made: Path) -> None:
     assert {path.name for path in (made / "man").iterdir()} == {"rushes.1", *(f"rushes-{name}.1" for name in COMMANDS)}
     for name in ("submit", "serve", "doctor"):

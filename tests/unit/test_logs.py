@@ -77,7 +77,7 @@ def _names(argument: ast.expr) -> Iterator[str]:
 def test_every_name_that_is_logged_is_in_the_catalogue_with_its_level_and_its_keys() -> None:
     assert len(calls()) > 40, "the look saw too little"
     for name, level, keys, _ in calls():
-        assert name in CATALOGUE
+        assert name in CATALOGUE, f"{name} is logged and not in actors/catalogue.py"
         assert level in (None, CATALOGUE[name].level), f"{name} is logged as {level}"
         assert keys <= keys_of(name), f"{name} is logged with {sorted(keys - keys_of(name))}"
 
@@ -92,7 +92,7 @@ def test_every_entry_of_the_catalogue_is_logged_with_all_its_keys(name: str) -> 
 
 
 def test_operators_have_the_same_catalogue() -> None:
-    assert as_markdown() in (ROOT / "deploy/docs/log.md").read_text()
+    assert as_markdown() in (ROOT / "deploy/docs/log.md").read_text(), "say `make man`"
 
 
 @pytest.fixture

@@ -30,4 +30,4 @@ def test_a_name_follows_the_conventions(name: str) -> None:
 
 
 def test_operators_have_the_same_catalogue() -> None:
-    assert as_markdown() in (ROOT / "deploy/docs/metrics.md").read_text()
+    assert as_markdown() in (ROOT / "deploy/docs/metrics.md").read_text(), "say `make man`"
