@@ -1,4 +1,4 @@
-"""PROTOCOL.md sections 1 and 4: where the bus is, who may have it, and how a daemon is told."""
+"""PROTOCOL.md sections 1 and 5: where the bus is, who may have it, and how a daemon is told."""
 
 import getpass
 import os

@@ -1,4 +1,4 @@
-"""PROTOCOL.md, rules of `cancel`, and section 5: stopped means stopped."""
+"""PROTOCOL.md, rules of `cancel`, and section 4: stopped means stopped."""
 
 import getpass
 import os

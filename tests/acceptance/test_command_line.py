@@ -1,4 +1,4 @@
-"""PROTOCOL.md section 4: what every client command shares. The words it prints are tested elsewhere."""
+"""PROTOCOL.md section 5: what every client command shares. The words it prints are tested elsewhere."""
 
 import json
 import subprocess

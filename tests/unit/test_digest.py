@@ -35,7 +35,7 @@ def digest(**fields: Any) -> str:
 )
 def test_a_command_is_known_to_a_daemon_that_is_newer_than_its_memory(fields: dict[str, Any], noted: str) -> None:
     """`noted` is what the daemon of before `dry_run`, `resources` and `format` kept."""
-    assert digest(**fields) == noted
+    assert digest(**fields) == noted, "have `digest_of` leave out a new field where it says nothing"
 
 
 def test_a_field_that_came_later_counts_where_it_says_something() -> None:

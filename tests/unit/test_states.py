@@ -17,7 +17,7 @@ PROTOCOL = {
     ("processing", "cancelled"),
     ("processing", "queued"),
 }
-"""Section 2, "States": every move there is."""
+"""The picture at the end of section 2.4: every move there is."""
 
 TRIGGERS = (states.START, states.COMPLETE, states.FAIL, states.CANCEL, states.RETRY, states.REQUEUE)
 
