@@ -72,6 +72,8 @@ def options(args: Sequence[str]) -> Iterator[Option]:
             raise Refused(index, f"{word!r} would be a further output file; each output has a place in `outputs`")
         if word == "--":
             raise Refused(index, "'--' would make the words after it output files")
+        if word.startswith("--") and word[1:] not in PRINTS_AND_ENDS:
+            raise Refused(index, f"{word!r} is no option of FFmpeg's; one of `rushes submit` stands before the --")
         name = word[1:].removeprefix("/").partition(":")[0]
         if name in SWITCHES or name.removeprefix("no") in SWITCHES:
             yield Option(name, None, index)

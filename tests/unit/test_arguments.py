@@ -137,6 +137,14 @@ def test_an_option_without_its_value_is_refused() -> None:
     assert (refusal.place, str(refusal)) == (1, "'-crf' needs a value after it")
 
 
+def test_an_option_of_rushes_that_came_behind_the_dashes_is_told_where_it_belongs() -> None:
+    for words_after in (["--wait"], ["--priority", "5"]):
+        refusal = refused(["-an", *words_after])
+        said = f"{words_after[0]!r} is no option of FFmpeg's; one of `rushes submit` stands before the --"
+        assert (refusal.place, str(refusal)) == (1, said)
+    assert names(["-metadata", "--wait"]) == [("metadata", "--wait")]
+
+
 @pytest.mark.parametrize("muxer", sorted(arguments.SEVERAL_FILES))
 def test_an_output_that_is_several_files_is_refused(muxer: str) -> None:
     assert refused(["-f", muxer]).place == 0
