@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.config import FROM_ENVIRONMENT, NAMES
 from tests.support.daemon import Daemon, clean_environment
 from tests.support.media import Clips
 from tests.support.processes import descendants_of, eventually, kill_all
@@ -91,6 +92,14 @@ def test_the_python_of_the_readme_does_a_job(block: str, daemon: Daemon, clips: 
 def test_every_link_leads_somewhere(page: Path) -> None:
     targets = [(page.parent / target) for target in LINK.findall(page.read_text())]
     assert [str(target) for target in targets if not target.exists()] == []
+
+
+def test_the_readme_names_every_setting_and_its_variable() -> None:
+    text = README.read_text()
+    for name in NAMES:
+        assert re.search(rf"`(?:--|\[+)?{name.replace('_', '[_-]')}\b", text), name
+    for name in FROM_ENVIRONMENT:
+        assert f"`RUSHES_{name.upper()}`" in text
 
 
 def test_every_command_has_its_place_in_a_page() -> None:
