@@ -119,7 +119,10 @@ def claim(data: Path) -> int:
         except BlockingIOError:
             holder = os.read(lock, 32).decode(errors="replace").strip()
             os.close(lock)
-            raise CannotStart(f"another daemon (pid {holder or 'unknown'}) uses the data folder {data}") from None
+            raise CannotStart(
+                f"another daemon (pid {holder or 'unknown'}) uses the data folder {data}; end it first, or choose "
+                "another with --data"
+            ) from None
     except OSError as error:
         raise CannotStart(f"data folder {data} cannot be used: {error.strerror}") from None
     with contextlib.suppress(OSError):  # a full disk: then the next who comes is told less

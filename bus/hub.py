@@ -220,7 +220,7 @@ class Hub:
             self._lock_fd = os.open(folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BadAddress(f"another daemon serves {address}") from None
+            raise BadAddress(f"another daemon serves {address}; end it first, or choose another with --bus") from None
         except OSError as error:
             raise BadAddress(f"bus folder {folder} cannot be used: {error.strerror}") from error
 
