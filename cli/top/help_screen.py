@@ -24,7 +24,7 @@ s           Drain: no further job starts, over restarts too. s: Resume
             or file. Enter keeps it, Escape shows all again
 q Ctrl-C    Quit. Nothing is stopped. Ctrl-L draws all anew
 
-Of a long queue the first 100 are listed; `rushes list` has all.
+Of a long queue the first 100 are listed; `rushes list --all` has all.
 Any key goes back."""
 
 
