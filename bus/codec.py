@@ -5,33 +5,29 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import msgpack
 import msgspec
 
 from bus import limits
 from bus.errors import CommandRefused, Invalid, TooLarge, Unsupported
-from bus.messages import COMMANDS, AnyCommand, Boost, Event, JobOrder, JobStatus, Reply, SlotNumbers
-from bus.results import LogLevelName, ShutdownMode
-from bus.spec import Metadata, Resources, Verify
+from bus.messages import COMMANDS, AnyCommand, Boost, Event, Reply, SlotNumbers
+from bus.spec import Metadata, Resources
 
 T = TypeVar("T")
 
 FIELD_ERROR = regex.compile(r"Object (?:contains unknown|missing required) field `(?P<field>.*)`", regex.DOTALL)
-PATH_SUFFIX = regex.compile(r" - at `(?:key` in `)?(?:\$\.?)?(?P<path>.*)`\Z", regex.DOTALL)
-KEY = " - at `key` in `"
+PLACED = regex.compile(r"(?P<what>.*) - at `(?P<key>key` in `)?(?:\$\.?)?(?P<path>.*)`\Z", regex.DOTALL)
 NO_CHOICE = "Invalid enum value "
+OF_A_FORM = "Expected `str` matching regex "
+"""How msgspec begins where one of a few words, or of some form, would be right: it says all that was wrong instead."""
+
 ROOT = "$"
 """The `details.path` of a body that is wrong as a whole."""
 
 MAPS = {"job.metadata": Metadata, "job.resources": Resources, "slots": SlotNumbers}
 """The maps whose keys are a client's own: msgspec does not say which entry of one may not be."""
-
-CHOICES: dict[str, Any] = {
-    "status": JobStatus, "order": JobOrder, "mode": ShutdownMode, "level": LogLevelName, "verify": Verify,
-}  # fmt: skip
-"""The fields that take one word of a few: msgspec says that another is wrong, but not which would be right."""
 
 BLAMED_BYTES = 64 * 1024
 """Up to which size it is looked for which text of a body is none: it takes a microsecond for every two bytes."""
@@ -256,7 +252,7 @@ def _validate(raw: dict[Any, Any]) -> AnyCommand:
     try:
         command: AnyCommand = msgspec.convert(raw, kind)  # type: ignore[assignment] # COMMANDS holds these only
     except msgspec.ValidationError as error:
-        raise _invalid(str(error), raw) from None
+        raise _invalid(str(error), raw, kind) from None
     if isinstance(command, Boost):
         _check_boost(command)
     return command
@@ -279,24 +275,26 @@ def _check_nesting(value: dict[Any, Any] | list[Any], room: int) -> None:
             _check_nesting(child, room - 1)
 
 
-def _invalid(message: str, raw: dict[Any, Any]) -> Invalid:
+def _invalid(message: str, raw: dict[Any, Any], kind: type) -> Invalid:
     """A msgspec message, such as ``Expected `str`, got `int` - at `$.job.name` ``, as a refusal with its path."""
-    at = PATH_SUFFIX.search(message)
-    path = at["path"] if at else ""
-    within = path.removesuffix("[...]")
-    if within in MAPS and (within != path or KEY in message):
+    at = PLACED.match(message)
+    what, place, is_key = (at["what"], at["path"], at["key"] is not None) if at else (message, "", False)
+    path = place
+    within = place.removesuffix("[...]")
+    if within in MAPS and (within != place or is_key):
         path = within + _entry(raw, within)
-    what = message[: at.start()] if at else message
+    if at and what.startswith((NO_CHOICE, OF_A_FORM)):
+        from bus.right import right  # noqa: PLC0415 # a millisecond that only a refusal pays
+
+        given = f", not {what.removeprefix(NO_CHOICE)[:SHOWN_CHARS]}" if what.startswith(NO_CHOICE) else ""
+        name = ": a name" if is_key else ""
+        return Invalid.at(path, f"`{path}`{name} must be {right(kind, place, is_key=is_key)}{given}")
     field = FIELD_ERROR.match(what)
     if field:
         path = f"{path}.{field['field']}" if path else field["field"]
         path = path[: 4 * SHOWN_CHARS]
         problem = "is not a known field" if "unknown" in what else "is missing"
         return Invalid.at(path, f"`{path}` {problem}")
-    choices = CHOICES.get(path.rpartition(".")[2].partition("[")[0])
-    if choices is not None and what.startswith(NO_CHOICE):
-        known, given = ", ".join(get_args(choices)), what.removeprefix(NO_CHOICE)[:SHOWN_CHARS]
-        return Invalid.at(path, f"`{path}` must be one of {known}, not {given}")
     return Invalid.at(path or ROOT, f"`{path}`: {what[0].lower()}{what[1:]}" if path else what)
 
 

@@ -260,19 +260,32 @@ def test_what_is_wrong_is_named(body: bytes, path: str) -> None:
     assert path == "$" or path in refusal.message
 
 
+NAME = "of small letters, digits, _ and -, such as nvenc"
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (packed(type="list", status=["done"]), "`status[0]` must be one of queued, processing, completed, failed, "),
+        (packed(type="list", status=["done"]), "`status[0]` must be one of cancelled, completed, failed, processing, "),
         (packed(type="list", order="up"), "`order` must be one of newest, oldest, queue, not 'up'"),
-        (packed(type="shutdown", mode="now"), "`mode` must be one of stop, drain, leave, not 'now'"),
-        (packed(type="log_level", level="loud"), "`level` must be one of debug, info, warning, error, not 'loud'"),
+        (packed(type="shutdown", mode="now"), "`mode` must be one of drain, leave, stop, not 'now'"),
+        (packed(type="log_level", level="loud"), "`level` must be one of error, info, warning, not 'loud'"),
         (submitted(outputs=[{**OUTPUT, "verify": "no"}]), "`job.outputs[0].verify` must be one of full, none"),
+        (submitted(resources={"GPU": 1}), f"`job.resources.GPU`: a name must be {NAME}"),
+        (packed(type="slots", slots={"GPU": 1}), f"`slots.GPU`: a name must be {NAME}"),
     ],
-    ids=["status", "order", "mode", "level", "verify"],
+    ids=["status", "order", "mode", "level", "verify", "resources", "slots"],
 )
 def test_a_word_that_is_none_of_a_few_is_told_which_they_are(body: bytes, said: str) -> None:
     assert refused(body).message.startswith(said)
+
+
+@pytest.mark.parametrize("word", ["x" * 10**5, "' - at `$.name", "` - at `$.job.name`"])
+def test_such_a_word_neither_fills_the_refusal_nor_names_another_field(word: str) -> None:
+    refusal = refused(submitted(outputs=[{**OUTPUT, "verify": word}]))
+    assert refusal.details["path"] == "job.outputs[0].verify"
+    assert refusal.message.startswith("`job.outputs[0].verify` must be one of full, none, not ")
+    assert len(refusal.message) < 200
 
 
 @pytest.mark.parametrize(("field", "value"), [("v", 2), ("v", 0), ("type", "explode"), ("type", "")])
