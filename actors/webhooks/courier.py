@@ -165,7 +165,8 @@ class Courier:
         self._tries += 1
         if self._failing_since is None:
             self._failing_since = time.monotonic()
-            self._log.warning("webhook_failing", url=self._hook.origin, seq=event.seq, why=problem.why)
+            if problem.status != GONE:  # which is not tried again, and told of by itself
+                self._log.warning("webhook_failing", url=self._hook.origin, seq=event.seq, why=problem.why)
 
     def _works(self) -> None:
         if self._failing_since is not None:

@@ -266,6 +266,7 @@ def test_one_that_wants_nothing_more_gets_nothing_until_the_daemon_is_started_ag
     receiver.answer(410)
     expected = finished(daemon, "a", "b")
     assert line(daemon, "gone")["seq"] == expected[0]
+    assert not lines(daemon, "failing"), "that would be tried again"
     assert daemon.terminate() == 0
     assert [one.seq for one in receiver.deliveries] == expected[:1]
     daemon.start()
