@@ -25,7 +25,7 @@ class Entry(NamedTuple):
 
 CATALOGUE: dict[str, Entry] = {
     # the daemon
-    "daemon_starting": Entry("info", "pid data bus slots", "the process runs"),
+    "daemon_starting": Entry("info", "pid data bus slots", "the process runs, with these settings"),
     "ffmpeg_found": Entry("info", "path version", "which FFmpeg will be used"),
     "format_unusable": Entry(
         "warning",
