@@ -120,7 +120,12 @@ def shutdown(client: Client, /, *, mode: ShutdownMode, wait: bool, as_json: bool
     if paused:
         note(f"{text.count(len(paused), 'paused job')} to unpause or cancel first: {' '.join(paused)}")
     if wait:
-        _wait(client, before, pidfd)
+        try:
+            _wait(client, before, pidfd)
+        except KeyboardInterrupt:
+            now = "; `rushes shutdown` has it end now" if mode == "drain" else ""
+            note(f"pid {before.pid} ends all the same{now}")
+            raise
         if not as_json:
             say(f"pid {before.pid} has ended")
     if as_json:

@@ -11,7 +11,7 @@ from tests.support.daemon import Daemon, refused_start, serving
 from tests.support.fakes import tempered
 from tests.support.jobs import lasting, quick
 from tests.support.processes import eventually
-from tests.support.shell import DONE, REFUSED, WRONG_USAGE, Shell
+from tests.support.shell import DONE, INTERRUPTED, REFUSED, WRONG_USAGE, Shell
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +82,19 @@ def test_shutdown_that_drains_lets_running_jobs_finish_and_says_what_it_waits_fo
     assert daemon.ended() == 0
     daemon.start()
     assert daemon.view(job_id)["status"] == "completed"
+
+
+def test_ctrl_c_while_a_daemon_drains_says_that_it_ends_all_the_same(daemon: Daemon, shell: Shell) -> None:
+    job_id = daemon.rendering(lasting(daemon.out / "drained.mp4"))
+    with shell.terminal("shutdown", "--mode", "drain", "--wait") as terminal:
+        terminal.await_text("1 job still running")
+        terminal.interrupt()
+        assert terminal.ended() == INTERRUPTED
+    assert f"pid {daemon.pid} ends all the same; `rushes shutdown` has it end now" in terminal.text
+    assert shell.do("shutdown", "--wait")
+    assert daemon.ended() == 0
+    daemon.start()
+    assert "requeued" in daemon.kinds(job_id)
 
 
 def test_shutdown_that_drains_names_what_will_not_finish_by_itself(daemon: Daemon, shell: Shell) -> None:
