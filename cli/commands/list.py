@@ -53,6 +53,8 @@ def list_jobs(
       rushes list --status processing --status queued
       rushes list --order queue
     """
+    if order == "queue" and status and "queued" not in status:
+        raise click.UsageError("--order queue is of queued jobs alone; leave out --status")
     wanted = status or None
     if everything:
         result = ListResult(list(client.jobs(status=wanted, session=session, order=order)), None)

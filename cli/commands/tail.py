@@ -1,6 +1,6 @@
 """`rushes tail`: events, as they happen, without losing one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 import click
@@ -98,14 +98,17 @@ def tail(
     start = seq_before(client, since) if isinstance(since, datetime) else since
     with Client(client.address, deadline=PATIENCE_SECONDS) as asker:
         show = _show_json if as_json else _shower(asker)
+        is_any = True
         if start is None or lines is not None:
-            _show_last(client, DEFAULT_LINES if lines is None else lines, start, status.last_seq, wanted, show)
+            count = DEFAULT_LINES if lines is None else lines
+            is_any = _show_last(client, count, start, status.last_seq, wanted, show)
             start = status.last_seq
         elif not follow:
-            for event in filter(wanted.fits, between(client, start, status.last_seq, wanted.job_id)):
-                show(event)
+            is_any = _show(filter(wanted.fits, between(client, start, status.last_seq, wanted.job_id)), show)
         if follow:
             _follow(client, start, status.epoch, wanted, show)
+        elif not (is_any or as_json):
+            note("No events.")
 
 
 def _job(client: Client, given: str) -> str:
@@ -121,14 +124,23 @@ def _job(client: Client, given: str) -> str:
     return job_id
 
 
-def _show_last(client: Client, count: int, since: int | None, until: int, wanted: Wanted, show: Show) -> None:
-    """The last few that are wanted, after `since` if it is given."""
-    floor = max(0, until - MAX_LOOKBACK) if since is None and wanted.job_id is None else since or 0
-    events = last(client, count, floor, until, wanted)
+def _show(events: Iterable[Event], show: Show) -> bool:
+    """Show them; whether there was any."""
+    is_any = False
     for event in events:
         show(event)
+        is_any = True
+    return is_any
+
+
+def _show_last(client: Client, count: int, since: int | None, until: int, wanted: Wanted, show: Show) -> bool:
+    """The last few that are wanted, after `since` if it is given; whether there was any."""
+    floor = max(0, until - MAX_LOOKBACK) if since is None and wanted.job_id is None else since or 0
+    events = last(client, count, floor, until, wanted)
+    is_any = _show(events, show)
     if since is None and floor and len(events) < count:
         note(f"No more of them are among the last {MAX_LOOKBACK:,} events; --since looks further back.")
+    return is_any
 
 
 def _follow(client: Client, since: int, epoch: str, wanted: Wanted, show: Show) -> None:

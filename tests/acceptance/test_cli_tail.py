@@ -11,7 +11,7 @@ from tests.support.contract import EVENT, check
 from tests.support.daemon import Daemon
 from tests.support.jobs import quick
 from tests.support.past import lengthen, move_back
-from tests.support.shell import REFUSED, WRONG_USAGE, Shell
+from tests.support.shell import DONE, REFUSED, WRONG_USAGE, Ran, Shell
 from tests.support.wire import Map
 
 ME = getpass.getuser()
@@ -44,6 +44,13 @@ def test_since_a_seq_is_exclusive_and_json_is_the_event_of_the_protocol_a_line(d
     assert events == daemon.events(since=before)
     for event in events:
         check(event, EVENT)
+
+
+def test_where_no_event_fits_that_is_said(daemon: Daemon, shell: Shell) -> None:
+    none = ["tail", "--no-follow", "--since", str(last_seq(daemon))]
+    assert shell.run(*none) == Ran(DONE, "", "No events.\n")
+    assert shell.run("tail", "--no-follow", "--by", "nobody-of-that-name") == Ran(DONE, "", "No events.\n")
+    assert shell.run(*none, "--json") == Ran(DONE, "", "")
 
 
 def test_since_a_time_begins_with_the_first_event_that_is_not_before_it(daemon: Daemon, shell: Shell) -> None:

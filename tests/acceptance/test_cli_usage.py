@@ -145,6 +145,7 @@ WRONG = [
     (["list", "--limit", "0"], "must be a whole number, 1 to 1000, not '0'"),
     (["lits"], "did you mean 'list'?"),
     (["status", "--bus", "nonsense"], "ipc:///absolute/folder"),
+    (["list", "--order", "queue", "--status", "failed"], "--order queue is of queued jobs alone"),
     (["completion"], "Missing argument '{bash|zsh|fish}'. Choose from: bash, zsh, fish\n"),
     ([], "Usage: rushes COMMAND"),
 ]
