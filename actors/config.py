@@ -81,7 +81,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     grace: Annotated[float, Meta(ge=0, le=600)] = DEFAULT_GRACE_SECONDS
     log_format: Literal["json", "console", "journal"] | None = None
     log_file: str | None = None
-    log_level: Literal["info", "warning", "error"] = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
     keep_files: bool = False
     retry_delay: Annotated[float, Meta(ge=0, le=LONGEST_SECONDS)] = DEFAULT_RETRY_SECONDS
     min_free: Bytes = DEFAULT_MIN_FREE

@@ -269,7 +269,7 @@ NAME = "of small letters, digits, _ and -, such as nvenc"
         (packed(type="list", status=["done"]), "`status[0]` must be one of cancelled, completed, failed, processing, "),
         (packed(type="list", order="up"), "`order` must be one of newest, oldest, queue, not 'up'"),
         (packed(type="shutdown", mode="now"), "`mode` must be one of drain, leave, stop, not 'now'"),
-        (packed(type="log_level", level="loud"), "`level` must be one of error, info, warning, not 'loud'"),
+        (packed(type="log_level", level="loud"), "`level` must be one of debug, error, info, warning, not 'loud'"),
         (submitted(outputs=[{**OUTPUT, "verify": "no"}]), "`job.outputs[0].verify` must be one of full, none"),
         (submitted(resources={"GPU": 1}), f"`job.resources.GPU`: a name must be {NAME}"),
         (packed(type="slots", slots={"GPU": 1}), f"`slots.GPU`: a name must be {NAME}"),

@@ -139,7 +139,7 @@ def test_a_refusal_says_where_the_setting_stands(file: Path) -> None:
         ("grace = -1", "setting grace (from FILE): must be a number, 0 to 600"),
         ("[retention]\nevents_days = 0", "(from FILE): must be a number, more than 0 and at most 36500"),
         ("[children.limits]\ncore = false", "children.limits.core (from FILE): must be a whole number, 0 or more"),
-        ('log_level = "loud"', "log_level (from FILE): must be one of error, info, warning"),
+        ('log_level = "loud"', "log_level (from FILE): must be one of debug, error, info, warning"),
         ('[roles]\nada = "queen"', "setting roles (from FILE): must be one of admin, operator, viewer"),
         ('[children]\nionice = "low"', "(from FILE): must be idle or a whole number, 0 to 7"),
         ('keep_files = "perhaps"', "setting keep_files (from FILE): must be true or false"),
