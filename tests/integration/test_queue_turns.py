@@ -325,6 +325,18 @@ def test_a_drain_to_the_end_lets_running_jobs_finish(busy_counter: Counter) -> N
     assert busy_counter.view(waiting)["status"] == "queued"
 
 
+def test_a_drain_to_the_end_refuses_only_what_brings_work(busy_counter: Counter) -> None:
+    job_id, waiting = busy_counter.start().job_id, busy_counter.submit()["id"]
+    busy_counter.result("shutdown", mode="drain")
+    for kind, fields in [("retry", {"job_id": job_id}), ("drain", {}), ("resume", {})]:
+        assert busy_counter.refusal(kind, **fields)["code"] == "busy"
+    for kind in ("pause", "unpause"):
+        assert busy_counter.result(kind, job_id=job_id)["changed"] is True
+    assert busy_counter.result("boost", job_id=waiting, front=True)["position"] == 1
+    assert busy_counter.result("slots", slots={"cpu": 3})["slots"] == {"cpu": 3}
+    assert busy_counter.view(waiting)["status"] == "queued"
+
+
 def test_a_drain_to_the_end_may_be_hurried_and_a_stop_may_not(busy_counter: Counter) -> None:
     order = busy_counter.start()
     render = busy_counter.render(order.job_id)
