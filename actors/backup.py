@@ -5,6 +5,7 @@ import os
 import sqlite3
 import time
 import uuid
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -70,24 +71,37 @@ class Schedule:
         self._keep = keep
 
     def begin(self) -> float | None:
-        """Take away what a crash left; the seconds until the first is due, None where none is wanted."""
+        """Take away what a crash left; the seconds until the first is due, None where none is wanted.
+
+        What is wrong with the folder keeps no daemon from starting: the first says so when it cannot be made.
+        """
         if not self._every:
             return None
-        self._folder.mkdir(mode=0o700, exist_ok=True)
-        for left in self._folder.glob(f"{PARTIAL_PREFIX}*"):
-            left.unlink(missing_ok=True)
-        made = self._made()
-        if not made:
-            return min(FIRST_SECONDS, self._every)
-        return min(max(0.0, made[-1].stat().st_mtime + self._every - time.time()), self._every)
+        with contextlib.suppress(OSError):
+            for left in self._folder.glob(f"{PARTIAL_PREFIX}*"):
+                left.unlink(missing_ok=True)
+            if made := self._made():
+                return min(max(0.0, made[-1].stat().st_mtime + self._every - time.time()), self._every)
+        return min(FIRST_SECONDS, self._every)
 
     def run(self) -> tuple[Path, int]:
-        """Make one, and remove the oldest beyond those to be kept; its path and size. Raises `BackupFailed`."""
+        """Make one; its path and size. Raises `BackupFailed`."""
+        try:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+        except FileExistsError:
+            raise BackupFailed(f"{self._folder} is no folder, nor leads to one: is what it is on mounted?") from None
+        except OSError as error:
+            raise BackupFailed(f"{self._folder} could not be made: {error.strerror}") from error
         target = self._folder / NAME.format(time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
-        size = make(self._store, target)
+        return target, make(self._store, target)
+
+    def remove_oldest(self) -> Iterator[tuple[Path, str]]:
+        """Remove those beyond what is to be kept; each that cannot be, and why."""
         for old in self._made()[: -self._keep]:
-            old.unlink(missing_ok=True)
-        return target, size
+            try:
+                old.unlink(missing_ok=True)
+            except OSError as error:
+                yield old, error.strerror or str(error)
 
     @property
     def every(self) -> float:

@@ -128,6 +128,8 @@ class Janitor(BusActor):
         try:
             path, size = self._backups.run()
             self.log.info("backup_made", path=str(path), size=size)
+            for kept, why in self._backups.remove_oldest():
+                self.log.warning("leftover_kept", path=str(kept), error=why)
         except backup.BackupFailed as error:
             self.log.error("backup_failed", error=str(error))
         self._watcher.after(self._backups.every, JANITOR, BACKUP)

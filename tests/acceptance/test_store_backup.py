@@ -129,6 +129,24 @@ def test_copies_are_made_on_a_schedule_and_the_oldest_are_removed(tmp_path: Path
         assert is_one_file(kept[-1])
 
 
+def test_a_daemon_serves_where_its_copies_cannot_be_made_or_removed_and_says_so(tmp_path: Path) -> None:
+    config, disk = tmp_path / "rushes.toml", tmp_path / "disk"
+    config.write_text(f"[backup]\nevery_hours = {SECONDS_BETWEEN / 3600}\nkeep = {BACKUPS_KEPT}\n")
+
+    def on_a_disk_that_is_not_mounted(daemon: Tried) -> None:
+        daemon.data.mkdir()
+        (daemon.data / "backups").symlink_to(disk)
+
+    with tried(config=config, before=on_a_disk_that_is_not_mounted, expects={"backup_failed"}) as daemon:
+        folder = daemon.data / "backups"
+        said = f"{folder} is no folder, nor leads to one: is what it is on mounted?"
+        assert daemon.says("backup_failed")["error"] == said
+        no_file = disk / OLDER[0]
+        no_file.mkdir(parents=True)
+        assert Path(daemon.says("backup_made", BACKUPS_KEPT)["path"]).parent == folder
+        assert daemon.says("leftover_kept")["path"] == str(folder / no_file.name)
+
+
 def test_after_a_copy_was_put_in_place_nothing_is_left_of_what_it_does_not_know(daemon: Tried) -> None:
     copy = daemon.base / "before-the-loss.sqlite3"
     known = daemon.finish(quick(daemon.out / "known.mp4"))["id"]
