@@ -149,12 +149,14 @@ class Queue(BusActor):
             else:
                 writes.append(message)
         writes = self._backlog.take() + writes if retries else self._backlog.let_by(writes)
-        if writes or retries:
-            self._write(writes)
-        for waiter in overdue:  # no turn either, and after it: what it brought may be the reply
-            self._read_at_last(waiter)
-        for message in asked:
-            self._read(message)
+        try:
+            if writes or retries:
+                self._write(writes)
+        finally:  # where that ends this actor, too: they have done nothing
+            for waiter in overdue:  # no turn either, and after it: what it brought may be the reply
+                self._read_at_last(waiter)
+            for message in asked:
+                self._read(message)
 
     def _write(self, messages: list[Any], *, is_second_try: bool = False) -> None:
         """A turn, and what becomes of its messages where it is not to be."""
@@ -181,14 +183,25 @@ class Queue(BusActor):
             self._desk.rollback()
             if len(messages) == 1:
                 self._defect(messages[0], error)
-            for message in messages if len(messages) > 1 else ():
-                self._write([message])  # whichever it was, the others are not to suffer for it
+            else:
+                self._write_each(messages)
         else:
             self._done = self._done or turn.is_last
             self._ledger.commit()
             self._ledger.render_deaths += turn.render_deaths
             self._desk.commit()
             self._say(turn)
+
+    def _write_each(self, messages: list[Any]) -> None:
+        """A turn for each: whichever it was that showed a defect, the others are not to suffer for it."""
+        fatal: Exception | None = None
+        for message in messages:
+            try:
+                self._write([message])
+            except Exception as error:  # noqa: BLE001 # raised once the others are done
+                fatal = fatal or error
+        if fatal is not None:
+            raise fatal
 
     def _turn(self, messages: list[Any]) -> Turn:
         """What these messages change, and what follows from that, in one transaction."""

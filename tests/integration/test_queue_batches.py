@@ -199,11 +199,14 @@ def test_after_a_defect_the_counts_are_those_of_the_store(counter: Counter) -> N
 
 
 def test_news_that_shows_a_defect_ends_the_queue_and_what_came_with_it_was_done(counter: Counter) -> None:
-    request = counter.request("submit", job=counter.spec())
+    before, after = (counter.request("submit", job=counter.spec()) for _ in range(2))
+    asked = counter.request("status")
     with pytest.raises(IndexError):
-        counter.turn(request, *broken_news(counter))
+        counter.turn(before, *broken_news(counter), after, asked)
     counter.queue.outbox.flush()
-    assert counter.reply(request)["ok"]
+    assert counter.reply(before)["ok"]
+    assert counter.reply(after)["ok"]
+    assert counter.reply(asked)["result"]["queued"] == 2
 
 
 def broken_news(counter: Counter) -> list[OutputStarted]:
