@@ -69,10 +69,12 @@ class Anteroom:
                 last, self._last_client[address] = self._last_client.get(address, client), client
                 if client != last or lines.clients > 1:
                     self._shared_until[address] = time.monotonic() + SHARED_SECONDS
-            waiting = lines.messages + pending.commands
+            waiting, size = lines.messages + pending.commands, lines.size + pending.size
             self._hand_over(lines, inbox, 1)
-        why = f"{waiting} commands are waiting; try again"
-        return [Refused(one, Busy(why, {"limit": most.messages})) for one in gone]
+        is_many = waiting >= most.messages
+        why = f"{waiting} commands {'' if is_many else f'of {size} bytes '}are waiting; try again"
+        limit = most.messages if is_many else most.size
+        return [Refused(one, Busy(why, {"limit": limit})) for one in gone]
 
     def feed(self, address: str) -> None:
         """The actor's turn begins: hand over what is to be part of it."""
