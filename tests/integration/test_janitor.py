@@ -10,25 +10,24 @@ from actors.janitor import Janitor, JanitorSettings
 from actors.jobs.model import FileIdentity
 from actors.mail import FilesRemoved, LookAtFiles, OrphanedFolders, RemoveFiles, SweepDue, WorkFolders
 from actors.watcher import Watcher
-from tests.integration.parts import Switchboard
+from tests.integration.parts import Letterbox, Switchboard
 from tests.support.wire import Dealer
 
 
 @pytest.fixture
-def janitor(folder: Path, switchboard: Switchboard) -> Iterator[None]:
-    """One whose store cannot be read: there is none."""
+def queue(folder: Path, switchboard: Switchboard) -> Iterator[Letterbox]:
+    """In the place of the Queue, beside a Janitor whose store cannot be read: there is none."""
+    found = switchboard.letterbox(QUEUE)  # before the Janitor begins: mail for nobody is lost
     watcher = Watcher(switchboard.hub, switchboard.failures.append)
     watcher.start()
     settings = JanitorSettings(folder, folder, min_free=0, backup_hours=0, backup_keep=0, is_checked=False)
     ref = Janitor.start(switchboard.hub, watcher, settings)
-    yield
+    yield found
     ref.stop()
     watcher.stop()
 
 
-@pytest.mark.usefixtures("janitor")
-def test_what_cannot_be_swept_is_left_where_it_is(folder: Path, switchboard: Switchboard) -> None:
-    queue = switchboard.letterbox(QUEUE)
+def test_what_cannot_be_swept_is_left_where_it_is(folder: Path, queue: Letterbox, switchboard: Switchboard) -> None:
     queue.mail(SweepDue)  # and the look at the store came before
     file = folder / "no-folder"
     file.touch()
@@ -41,9 +40,7 @@ def test_what_cannot_be_swept_is_left_where_it_is(folder: Path, switchboard: Swi
     assert file.exists()
 
 
-@pytest.mark.usefixtures("janitor")
-def test_one_clients_defect_is_no_other_clients_trouble(switchboard: Switchboard) -> None:
-    queue = switchboard.letterbox(QUEUE)
+def test_one_clients_defect_is_no_other_clients_trouble(queue: Letterbox, switchboard: Switchboard) -> None:
     queue.mail(WorkFolders)
     with Dealer(switchboard.address) as client:
         for id_, path in (("defect", "/\0"), ("after", "/nowhere")):
