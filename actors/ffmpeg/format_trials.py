@@ -74,7 +74,6 @@ class Trials:
         """To be held for a look at what was tried and what is wanted, or a change of it."""
         self._trial: subprocess.Popen[str] | None = None
         self._thread: threading.Thread | None = None
-        self._log = logger(actor="formats")
         for left in work.glob(f"{TRIAL_PREFIX}*"):  # by a daemon that was killed
             shutil.rmtree(left, ignore_errors=True)
 
