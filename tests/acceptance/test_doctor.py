@@ -199,7 +199,10 @@ def test_an_ffmpeg_that_hangs_is_given_up_on_and_ended(folder: Path, ffmpeg: Pat
     eventually(lambda: process(int(pid.read_text())) is None, "it is gone")
 
 
-def test_a_check_that_hangs_is_given_up_on_and_ended(folder: Path, ffmpeg: Path) -> None:
+def test_a_check_that_hangs_is_given_up_on_and_ended(
+    folder: Path, ffmpeg: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(folder))  # what is killed leaves a folder there
     pid = folder / "pid"
     lines = [f"case $* in *format-*) echo $$ >{pid}; exec sleep 1000 ;; esac", f'exec "{ffmpeg}" "$@"']
     answer = Doctor(folder / "data", f"ipc://{folder}/bus", ffmpeg=script(folder, *lines)).ask(
