@@ -169,7 +169,7 @@ class QueueOrder(RuleBasedStateMachine):
         """A Queue that comes back counts what the last one counted."""
         before = vars(self.ledger).copy()
         self.open_anew()
-        for name in ("seq", "number", "running", "draining"):
+        for name in ("seq", "number", "running", "draining", "front_rank"):
             assert vars(self.ledger)[name] == before[name]
         for name in ("statuses", "queued_at"):
             assert +vars(self.ledger)[name] == +before[name]
@@ -226,5 +226,5 @@ class QueueOrder(RuleBasedStateMachine):
         assert self.ledger.seq == self.store.records.last_seq()
 
 
-QueueOrder.TestCase.settings = settings(deadline=None, max_examples=250, stateful_step_count=20)
+QueueOrder.TestCase.settings = settings(deadline=None, max_examples=150, stateful_step_count=20)
 TestQueueOrder = QueueOrder.TestCase
