@@ -8,12 +8,12 @@ BIN := .venv/bin
 demo: .venv/ready ## the main job on real input
 	$(BIN)/rushes demo
 
-# Most of it waits most of its time, for FFmpeg or for a daemon's end: so there are five at a time, each with whole files,
+# Most of it waits most of its time, for FFmpeg or for a daemon's end: so there are six at a time, each with whole files,
 # the longest first (tests/conftest.py). It keeps the bytecode wherever it runs: without, each of some thousand starts of a
 # program compiles it again. A suite that hangs is ended.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: .venv/ready ## the whole suite
-	timeout 900 $(BIN)/python -m pytest -n 5 --dist loadfile --no-loadscope-reorder
+	timeout 900 $(BIN)/python -m pytest -n 6 --dist loadfile --no-loadscope-reorder
 
 ROUNDS ?= $(if $(SEED),1,20)
 
