@@ -55,4 +55,6 @@ class Guard:
         """Let `by` send `command_type`, or raise `Forbidden`. Any thread."""
         role = self._roles.get(by, self._default)
         if command_type not in ALLOWED[role]:
-            raise Forbidden(f"{by} has the role {role}, which may not {command_type}", {"role": role, "by": by})
+            able = " and ".join(other for other, allowed in ALLOWED.items() if command_type in allowed)
+            why = f"{by} has the role {role}, which may not {command_type}; {able} may"
+            raise Forbidden(why, {"role": role, "by": by})
