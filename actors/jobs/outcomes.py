@@ -221,12 +221,12 @@ def ended(turn: Turn, news: RenderEnded) -> None:
     elif news.error is not None:
         _failed(turn, job, news, output)
     else:
-        pauses.goes_back(turn, job)
         turn.move(job, REQUEUE)
         job.attempts = max(job.attempts - 1, job.attempts_base)  # it was not the job's own doing
         if news.room is not None:
             waits.no_room(turn, job, news.room)
         changes.requeue(turn, job, WHY_AGAIN[news.how])
+        pauses.gone_back(turn, job)
 
 
 def stop_trace(turn: Turn, job: Job, news: RenderEnded) -> dict[str, object]:
@@ -260,10 +260,10 @@ def _failed(turn: Turn, job: Job, news: RenderEnded, output: Output | None) -> N
     why = news.error
     assert why is not None
     if why.retryable and job.attempts - job.attempts_base < job.spec.max_attempts:
-        pauses.goes_back(turn, job)
         turn.move(job, REQUEUE)
         waits.after_failure(turn, job)
         changes.requeue(turn, job, "attempt", fault=why, attempt=job.attempts, not_before=job.not_before)
+        pauses.gone_back(turn, job)
         return
     turn.move(job, FAIL)
     job.error = why

@@ -55,12 +55,16 @@ def taken(turn: Turn, job: Job) -> None:
         turn.save(job)
 
 
-def goes_back(turn: Turn, job: Job) -> None:
-    """A run is over, and its job goes back into the queue: where a pause, or its end, had still to come, it has now."""
+def gone_back(turn: Turn, job: Job) -> None:
+    """A run is over, and its job is queued again: where a pause, or its end, had still to come, it has now.
+
+    Told after `job.requeued`: it takes no slots to go on, as it would in a run.
+    """
     if job.paused is not None and job.paused.go_on is not None:
         _go_on(turn, job, Cause(*job.paused.go_on))
     elif job.paused is not None and not _is_told(turn, job):
         _tell_paused(turn, job, Cause(job.paused.by, job.paused.command_id))
+        turn.save(job)
 
 
 def _is_told(turn: Turn, job: Job) -> bool:

@@ -137,7 +137,8 @@ def test_a_pause_that_no_render_came_to_is_told_of_in_the_queue(busy_counter: Co
     else:
         busy_counter.turn(RenderEnded(job_id=order.job_id, run=order.run, index=0, how="lost"))
     assert busy_counter.view(order.job_id)["waiting"]["why"] == "paused"
-    assert busy_counter.kinds(order.job_id)[-2:] == ["paused", "requeued"]
+    assert busy_counter.kinds(order.job_id)[-2:] == ["requeued", "paused"]
+    assert busy_counter.view(order.job_id)["seq"] == busy_counter.last(order.job_id)["seq"]
 
 
 def test_one_that_was_to_go_on_and_is_queued_again_has_gone_on(busy_counter: Counter) -> None:
@@ -145,7 +146,7 @@ def test_one_that_was_to_go_on_and_is_queued_again_has_gone_on(busy_counter: Cou
     other = busy_counter.start()
     busy_counter.result("unpause", job_id=order.job_id)
     busy_counter.turn(RenderEnded(job_id=order.job_id, run=order.run, index=0, how="lost"))
-    assert busy_counter.kinds(order.job_id)[-2:] == ["unpaused", "requeued"]
+    assert busy_counter.kinds(order.job_id)[-2:] == ["requeued", "unpaused"]
     assert busy_counter.view(order.job_id)["paused"] is None
     busy_counter.complete(other)
     assert busy_counter.order().job_id == order.job_id
