@@ -117,6 +117,8 @@ def load(given: Mapping[str, Any], file: Path | None = None, environ: Mapping[st
     """
     file = file or (Path(environ["RUSHES_CONFIG"]) if environ.get("RUSHES_CONFIG") else None)
     raw = _read(file)
+    for name in (name for name in raw if name not in NAMES):  # msgspec's words for one could be made to name another
+        raise ConfigError(f"setting {name} (from {file}): there is none of that name; there are {', '.join(NAMES)}")
     told_by = dict.fromkeys(raw, str(file))
     for name in FROM_ENVIRONMENT:
         value = environ.get(ENVIRONMENT_PREFIX + name.upper())

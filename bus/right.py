@@ -9,6 +9,10 @@ from functools import cache
 from msgspec import inspect
 
 WITHOUT_BOUND = 2**63 - 1
+"""The most that a TOML or msgpack number may be: no bound that a person needs to hear of."""
+
+CONTAINERS = (inspect.StructType, inspect.DictType, inspect.ListType, inspect.VarTupleType)
+"""What has places of its own."""
 
 
 def right(struct: type, place: str, *, is_key: bool = False) -> str:
@@ -58,9 +62,6 @@ def _bare(kind: inspect.Type) -> inspect.Type:
                 return next((one for one in bare if isinstance(one, CONTAINERS)), bare[0])
             case _:
                 return kind
-
-
-CONTAINERS = (inspect.StructType, inspect.DictType, inspect.ListType, inspect.VarTupleType)
 
 
 def _right(kind: inspect.Type) -> str:

@@ -150,6 +150,11 @@ def test_a_refusal_says_where_the_setting_stands(file: Path) -> None:
         ("[formats.x]\nargs = []\ninputs = [{path = 3}]", "formats.inputs[0].path (from FILE): must be a text"),
         ("[slots]\nGPU = 1", "setting slots (from FILE): a name in it must be of small letters, digits, _ and -"),
         ("[children.limits]\nfoo = 1", "limits.foo (from FILE): there is none of that name; there are address_space,"),
+        (
+            '"a` - at `$.zzz" = 1',
+            "setting a` - at `$.zzz (from FILE): there is none of that name; there are data, bus,",
+        ),
+        ('[retention]\n"a` - at `$.zzz" = 1', "setting retention.a` - at `$.zzz (from FILE): there is none of that"),
         ("[slots]\n" + "".join(f"a{number} = 1\n" for number in range(20)), "must be of a length <= 16"),
     ],
 )
